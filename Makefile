@@ -1,0 +1,59 @@
+# faultbed: `make run` measures, `make test` tests everything, `make check` is quick.
+
+SHELL := /bin/bash
+BIN := bin
+GO ?= go
+OUT ?=
+ARGS ?=
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list all targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+.PHONY: build
+build: ## build bin/faultbed and bin/labnode (static)
+	@mkdir -p $(BIN)
+	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/labnode ./cmd/labnode
+	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/faultbed ./cmd/faultbed
+
+.PHONY: deps
+deps: ## install what the default campaign needs on Debian, if it is missing (root)
+	@tools/deps
+
+.PHONY: run
+run: deps build ## do all the set-up, run the default campaign, write report.html
+	$(BIN)/faultbed run $(if $(OUT),--out $(OUT)) $(ARGS)
+
+.PHONY: gate
+gate: deps build ## as run, but exit 0 pass, 1 fail, 2 inconclusive
+	$(BIN)/faultbed gate $(if $(OUT),--out $(OUT)) $(ARGS)
+
+.PHONY: check
+check: build ## format, vet, lint and unit tests; no Docker
+	@test -z "$$(gofmt -l $$(git ls-files '*.go' 2>/dev/null || find . -name '*.go'))" || { gofmt -l . ; echo "gofmt would change these"; exit 1; }
+	$(GO) vet ./...
+	$(GO) run -modfile=tools/go.mod honnef.co/go/tools/cmd/staticcheck ./...
+	$(GO) test -short ./...
+
+.PHONY: test
+test: deps build ## all tests, unit to end-to-end, in both runtimes
+	$(GO) test -timeout 14m ./...
+
+.PHONY: race
+race: build ## unit tests under the race detector
+	$(GO) test -short -race ./...
+
+.PHONY: fuzz
+fuzz: ## fuzz each parser for 20 s
+	tools/fuzz 20s
+
+.PHONY: golden
+golden: ## rewrite golden files after a deliberate change
+	$(GO) test -short ./reports/... -update
+
+.PHONY: clean
+clean: ## remove what killed runs left behind, and built programs
+	-$(BIN)/faultbed clean
+	rm -rf $(BIN)

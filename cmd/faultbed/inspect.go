@@ -1,0 +1,181 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"runtime/debug"
+	"strings"
+	"text/tabwriter"
+
+	"faultbed/faults"
+	"faultbed/reports/check"
+	"faultbed/reports/compare"
+	"faultbed/reports/history"
+	"faultbed/reports/verdict"
+	"github.com/spf13/cobra"
+)
+
+func compareCommand() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use: "compare A B", Short: "Put two run folders side by side; needs no Docker",
+		Args: exactly(2, "two run folders"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			a, _, err := verdict.JudgeDir(args[0])
+			if err != nil {
+				return err
+			}
+			b, _, err := verdict.JudgeDir(args[1])
+			if err != nil {
+				return err
+			}
+			rows := compare.Runs(a, b)
+			if asJSON {
+				return printJSON(rows)
+			}
+			return table("scenario\tsubject\tvariant\tA\tB\tchange\twhy", rows, func(r compare.Row) []any {
+				return []any{r.Scenario, r.Subject, r.Variant, side(r.A), side(r.B), r.Change, r.Why}
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+func side(s *compare.Side) string {
+	if s == nil {
+		return "-"
+	}
+	return string(s.Verdict)
+}
+
+func printJSON(v any) error {
+	enc := json.NewEncoder(os.Stdout)
+	enc.SetIndent("", " ")
+	return enc.Encode(v)
+}
+
+// table prints rows in aligned columns.
+func table[T any](head string, rows []T, cols func(T) []any) error {
+	w := tabwriter.NewWriter(os.Stdout, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(w, head)
+	for _, r := range rows {
+		for i, c := range cols(r) {
+			if i > 0 {
+				io.WriteString(w, "\t")
+			}
+			fmt.Fprint(w, c)
+		}
+		fmt.Fprintln(w)
+	}
+	return w.Flush()
+}
+
+func listCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "list", Short: "List scenarios, faults, subjects or checks", Args: exactly(0, "scenarios, faults, subjects or checks"),
+		RunE: func(*cobra.Command, []string) error {
+			return fmt.Errorf("%w: want list scenarios, faults, subjects or checks", errUsage)
+		}}
+	var asJSON bool
+	cmd.PersistentFlags().BoolVar(&asJSON, "json", false, "print JSON")
+	add := func(use, short string, run func() error) {
+		cmd.AddCommand(&cobra.Command{Use: use, Short: short, Args: exactly(0, "no arguments"), RunE: func(*cobra.Command, []string) error { return run() }})
+	}
+	add("scenarios", "What the default campaign does", func() error { return listScenarios(asJSON) })
+	add("faults", "What can be done to a bed", func() error { return listFaults(asJSON) })
+	add("subjects", "The subjects that are built in", func() error { return listSubjects(asJSON) })
+	add("checks", "What is promised, and by which source", func() error { return listChecks(asJSON) })
+	return cmd
+}
+
+type scenarioRow struct {
+	Name        string   `json:"name"`
+	Description string   `json:"description"`
+	Requires    []string `json:"requires"`
+	Variants    []string `json:"variants,omitempty"`
+	Exclusive   bool     `json:"exclusive"`
+}
+
+func listScenarios(asJSON bool) error {
+	all, err := pickScenarios(nil)
+	if err != nil {
+		return err
+	}
+	var rows []scenarioRow
+	for _, s := range all {
+		rows = append(rows, scenarioRow{s.Name, s.Description, s.Requires, s.Variants, s.Exclusive})
+	}
+	if asJSON {
+		return printJSON(rows)
+	}
+	return table("SCENARIO\tREQUIRES\tWHAT", rows, func(r scenarioRow) []any { return []any{r.Name, strings.Join(r.Requires, ","), r.Description} })
+}
+
+func listFaults(asJSON bool) error {
+	rows := faults.Catalogue()
+	if asJSON {
+		return printJSON(rows)
+	}
+	return table("FAULT\tBY\tLEGS\tPARAMETERS\tWHAT", rows, func(k faults.Kind) []any {
+		var ps []string
+		for _, p := range k.Params {
+			ps = append(ps, p.Name)
+		}
+		return []any{k.Name, k.By, strings.Join(k.Legs, ","), strings.Join(ps, ","), k.Sentence}
+	})
+}
+
+type subjectRow struct {
+	Name         string   `json:"name"`
+	Description  string   `json:"description"`
+	Capabilities []string `json:"capabilities"`
+}
+
+func listSubjects(asJSON bool) error {
+	all, err := pickSubjects(nil)
+	if err != nil {
+		return err
+	}
+	var rows []subjectRow
+	for _, s := range all {
+		rows = append(rows, subjectRow{s.Name, s.Description, s.Capabilities})
+	}
+	if asJSON {
+		return printJSON(rows)
+	}
+	return table("SUBJECT\tCAPABILITIES\tWHAT", rows, func(r subjectRow) []any { return []any{r.Name, strings.Join(r.Capabilities, ","), r.Description} })
+}
+
+type checkRow struct {
+	Name    string `json:"name"`
+	Promise string `json:"promise"`
+	Source  string `json:"source"`
+}
+
+func listChecks(asJSON bool) error {
+	var rows []checkRow
+	for _, c := range check.All() {
+		rows = append(rows, checkRow{c.Name, c.Promise, c.Source})
+	}
+	if asJSON {
+		return printJSON(rows)
+	}
+	return table("CHECK\tPROMISE\tSOURCE", rows, func(r checkRow) []any { return []any{r.Name, r.Promise, r.Source} })
+}
+
+func versionCommand() *cobra.Command {
+	return &cobra.Command{Use: "version", Short: "Print the version", Args: exactly(0, "no arguments"), RunE: func(*cobra.Command, []string) error {
+		fmt.Printf("faultbed %s (plan version %d, result version %d, toxiproxy v2.12.0)\n", version(), history.PlanVersion, verdict.ResultVersion)
+		return nil
+	}}
+}
+
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" || info.Main.Version == "(devel)" {
+		return "devel"
+	}
+	return info.Main.Version
+}

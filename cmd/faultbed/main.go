@@ -1,0 +1,143 @@
+// Command faultbed puts proxies on a test bed, breaks what is around and inside
+// them on a schedule, and says with evidence whether they kept their promises.
+//
+// It is thin: flags, exit codes and what is printed. Campaigns are run by
+// suites/campaign, judged by reports/verdict and rendered by package reports.
+// Exit codes: 0 measured or pass, 1 fail, 2 inconclusive, 3 bad input, 4 an
+// environment that can't do it, 130 interrupted.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"faultbed/reports/schema"
+	"faultbed/reports/verdict"
+	"faultbed/suites/campaign"
+	"faultbed/suites/scenario"
+	"github.com/spf13/cobra"
+)
+
+// Exit codes.
+const (
+	exitOK           = 0
+	exitFail         = 1
+	exitInconclusive = 2
+	exitInput        = 3
+	exitEnvironment  = 4
+	exitInterrupted  = 130
+)
+
+func main() { os.Exit(Main(os.Args[1:])) }
+
+// Main runs the command line and returns its exit code.
+func Main(args []string) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	root := rootCommand()
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitOK
+	}
+	return report(ctx, err)
+}
+
+// report prints an error as one line, with an excerpt and a hint where there is
+// one, and returns its exit code.
+func report(ctx context.Context, err error) int {
+	var v *judged
+	if errors.As(err, &v) {
+		return v.code()
+	}
+	if ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, errInterrupted)) {
+		fmt.Fprintln(os.Stderr, "interrupted: what was measured is reported")
+		return exitInterrupted
+	}
+	fmt.Fprintln(os.Stderr, "error:", err)
+	var se *schema.Error
+	if errors.As(err, &se) && se.Excerpt != "" {
+		fmt.Fprintln(os.Stderr, se.Excerpt)
+	}
+	if h := hint(err); h != "" {
+		fmt.Fprintln(os.Stderr, "hint:", h)
+	}
+	return codeOf(err)
+}
+
+var errInterrupted = errors.New("interrupted")
+
+func codeOf(err error) int {
+	var se *schema.Error
+	switch {
+	case errors.As(err, &se), errors.Is(err, campaign.ErrInput), errors.Is(err, errUsage), errors.Is(err, os.ErrNotExist):
+		return exitInput
+	case errors.Is(err, campaign.ErrEnvironment), errors.Is(err, scenario.ErrSetup), errors.Is(err, scenario.ErrUnavailable):
+		return exitEnvironment
+	}
+	return exitEnvironment
+}
+
+func hint(err error) string {
+	var se *schema.Error
+	switch {
+	case errors.As(err, &se):
+		return se.Hint
+	case errors.Is(err, errUsage):
+		return "faultbed --help"
+	case errors.Is(err, campaign.ErrEnvironment), errors.Is(err, scenario.ErrSetup):
+		return "faultbed doctor says what this machine lacks"
+	}
+	return ""
+}
+
+// errUsage is a command line that can't be understood.
+var errUsage = errors.New("bad command line")
+
+// judged carries a gate's verdict to the exit code.
+type judged struct{ v verdict.Verdict }
+
+func (j *judged) Error() string { return "verdict: " + string(j.v) }
+
+func (j *judged) code() int {
+	switch j.v {
+	case verdict.Pass:
+		return exitOK
+	case verdict.Fail:
+		return exitFail
+	}
+	return exitInconclusive
+}
+
+func rootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "faultbed",
+		Short:         "Chaos and fault-replay testbed for proxies",
+		SilenceErrors: true, SilenceUsage: true,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return fmt.Errorf("%w: unknown command %q", errUsage, args[0])
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", errUsage, err) })
+	root.AddCommand(runCommand(), gateCommand(), reportCommand(), replayCommand(), compareCommand(), listCommand(),
+		doctorCommand(), cleanCommand(), versionCommand())
+	return root
+}
+
+// exactly is cobra.ExactArgs with our exit code.
+func exactly(n int, what string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) != n {
+			return fmt.Errorf("%w: want %s", errUsage, what)
+		}
+		return nil
+	}
+}

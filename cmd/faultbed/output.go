@@ -1,0 +1,185 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"faultbed/reports/history"
+	"faultbed/reports/verdict"
+	"faultbed/suites/campaign"
+	"golang.org/x/term"
+)
+
+// progress shows what runs, what is left and the time so far: one line that is
+// rewritten on a terminal, one line per finished trial elsewhere.
+type progress struct {
+	w     io.Writer
+	tty   bool
+	quiet bool
+	start time.Time
+	mu    sync.Mutex
+	last  campaign.Progress
+	stop  chan struct{}
+	once  sync.Once
+}
+
+func newProgress(f *os.File, quiet bool) *progress {
+	p := &progress{w: f, tty: term.IsTerminal(int(f.Fd())), quiet: quiet, start: time.Now(), stop: make(chan struct{})}
+	if p.tty && !quiet {
+		go p.tick()
+	}
+	return p
+}
+
+func (p *progress) tick() {
+	t := time.NewTicker(200 * time.Millisecond)
+	defer t.Stop()
+	for {
+		select {
+		case <-p.stop:
+			return
+		case <-t.C:
+			p.mu.Lock()
+			p.status()
+			p.mu.Unlock()
+		}
+	}
+}
+
+func (p *progress) elapsed() string {
+	d := time.Since(p.start).Round(time.Second)
+	return fmt.Sprintf("%d:%02d", int(d.Minutes()), int(d.Seconds())%60)
+}
+
+func (p *progress) step(s campaign.Progress) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.last = s
+	if p.quiet {
+		return
+	}
+	switch s.Stage {
+	case "trial":
+		if p.tty {
+			p.status()
+		}
+	case "done":
+		p.line(fmt.Sprintf("[%3d/%d] %s %s%s", s.Done, s.Total, p.elapsed(), s.Text, problem(s.Err)))
+	default:
+		p.line(fmt.Sprintf("%s %s", p.elapsed(), s.Text))
+	}
+}
+
+func problem(err error) string {
+	if err == nil {
+		return ""
+	}
+	return ": " + strings.ReplaceAll(err.Error(), "\n", "; ")
+}
+
+func (p *progress) line(s string) {
+	if p.tty {
+		fmt.Fprint(p.w, "\r\x1b[K")
+	}
+	fmt.Fprintln(p.w, s)
+}
+
+func (p *progress) status() {
+	if p.last.Total == 0 {
+		return
+	}
+	s := fmt.Sprintf("%s  %d of %d done, running: %s", p.elapsed(), p.last.Done, p.last.Total, strings.Join(p.last.Running, ", "))
+	fmt.Fprintf(p.w, "\r\x1b[K%s", s[:min(len(s), 110)])
+}
+
+func (p *progress) end() {
+	p.once.Do(func() {
+		close(p.stop)
+		if p.tty && !p.quiet {
+			fmt.Fprint(p.w, "\r\x1b[K")
+		}
+	})
+}
+
+var marks = map[verdict.Verdict]string{verdict.Pass: "ok  ", verdict.Fail: "FAIL", verdict.Inconclusive: "?   "}
+
+// printTable prints scenario × subject: verdict and headline figure of each.
+func printTable(w io.Writer, r verdict.Result) {
+	var subjects, rows []string
+	cells := map[string]string{}
+	width := map[string]int{}
+	for _, c := range r.Cells {
+		row := c.Scenario
+		if c.Variant != "" {
+			row += " " + c.Variant
+		}
+		if !slices.Contains(subjects, c.Subject) {
+			subjects = append(subjects, c.Subject)
+		}
+		if !slices.Contains(rows, row) {
+			rows = append(rows, row)
+		}
+		text := marks[c.Verdict] + " " + c.Headline
+		cells[row+"\x00"+c.Subject] = text
+		width[c.Subject] = max(width[c.Subject], len(text), len(c.Subject))
+	}
+	slices.SortStableFunc(rows, func(a, b string) int { return strings.Compare(a, b) })
+	first := len("scenario")
+	for _, row := range rows {
+		first = max(first, len(row))
+	}
+	line := func(head string, of func(string) string) {
+		s := fmt.Sprintf("%-*s", first, head)
+		for _, sub := range subjects {
+			s += fmt.Sprintf("  %-*s", width[sub], of(sub))
+		}
+		fmt.Fprintln(w, strings.TrimRight(s, " "))
+	}
+	line("scenario", func(s string) string { return s })
+	for _, row := range rows {
+		line(row, func(s string) string { return cells[row+"\x00"+s] })
+	}
+	for _, c := range r.Cells {
+		if c.Verdict != verdict.Pass {
+			fmt.Fprintf(w, "\n%s %s on %s%s: %s\n", strings.TrimSpace(marks[c.Verdict]), c.Scenario, c.Subject, variant(c.Variant), clip(c.Reason, 300))
+		}
+	}
+}
+
+func variant(v string) string {
+	if v == "" {
+		return ""
+	}
+	return " (" + v + ")"
+}
+
+func clip(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	return strings.ToValidUTF8(s[:n], "") + "…"
+}
+
+// printReplay shows each fault as planned, as realised then, and as realised now.
+func printReplay(w io.Writer, old *history.Run, out string, now verdict.Result) {
+	fmt.Fprintf(w, "\nreplay of %s in %s: times in ms from T0\n%-44s %-4s %-18s %9s %9s %9s %8s %8s\n", old.Dir, out, "trial", "id", "fault", "planned", "then", "now", "bit then", "bit now")
+	for _, t := range old.Trials {
+		then := verdict.JudgeTrial(t)
+		i := slices.IndexFunc(now.Trials, func(n verdict.Trial) bool { return n.Key == then.Key })
+		if i < 0 {
+			continue
+		}
+		for k, f := range then.Faults {
+			n := now.Trials[i].Faults[k]
+			fmt.Fprintf(w, "%-44s %-4s %-18s %9.1f %9.1f %9.1f %8d %8d\n", then.Key, f.ID, f.Kind, msOf(f.At), msOf(f.Real), msOf(n.Real), f.Bites, n.Bites)
+		}
+		fmt.Fprintf(w, "%-44s verdict %s then, %s now\n", then.Key, then.Verdict, now.Trials[i].Verdict)
+	}
+}
+
+func msOf(ns int64) float64 { return float64(ns) / 1e6 }

@@ -1,0 +1,288 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"time"
+
+	"faultbed/fixtures"
+	"faultbed/proxy"
+	"faultbed/reports"
+	"faultbed/reports/history"
+	"faultbed/reports/verdict"
+	"faultbed/suites/campaign"
+	"faultbed/suites/scenario"
+	"github.com/spf13/cobra"
+)
+
+// runFlags are shared by run, gate and replay.
+type runFlags struct {
+	subjects  []string
+	scenarios []string
+	seed      uint64
+	trials    int
+	runtime   string
+	out       string
+	quiet     bool
+	json      bool
+}
+
+func (f *runFlags) bind(cmd *cobra.Command) {
+	fl := cmd.Flags()
+	fl.StringSliceVar(&f.subjects, "subject", nil, "subjects: names, globs, or YAML files (default: all built in)")
+	fl.StringSliceVar(&f.scenarios, "scenario", nil, "scenarios: names, globs such as 'drain/*', or YAML files (default: all built in)")
+	fl.Uint64Var(&f.seed, "seed", 1, "seed: the same seed gives the same plans, byte for byte")
+	fl.IntVar(&f.trials, "trials", 1, "trials of each scenario on each subject")
+	f.bindOutput(cmd)
+}
+
+func (f *runFlags) bindOutput(cmd *cobra.Command) {
+	fl := cmd.Flags()
+	fl.StringVar(&f.runtime, "runtime", "auto", "auto, docker or process")
+	fl.StringVar(&f.out, "out", "", "run folder to make (default: runs/TIME)")
+	fl.BoolVar(&f.quiet, "quiet", false, "print nothing but errors")
+	fl.BoolVar(&f.json, "json", false, "print verdict.json instead of the table")
+}
+
+// options turns flags into a campaign.
+func (f *runFlags) options() (campaign.Options, error) {
+	opt := campaign.Options{Seed: f.seed, Trials: f.trials, Runtime: f.runtime, Out: f.out, Args: os.Args[1:]}
+	if f.trials < 1 || f.trials > 100000 {
+		return opt, fmt.Errorf("%w: --trials %d: want 1 to 100000", errUsage, f.trials)
+	}
+	switch f.runtime {
+	case "auto", "docker", "process":
+	default:
+		return opt, fmt.Errorf("%w: --runtime %q: want auto, docker or process", errUsage, f.runtime)
+	}
+	if opt.Out == "" {
+		opt.Out = filepath.Join("runs", time.Now().Format("20060102-150405"))
+	}
+	var err error
+	if opt.Subjects, err = pickSubjects(f.subjects); err != nil {
+		return opt, err
+	}
+	opt.Scenarios, err = pickScenarios(f.scenarios)
+	return opt, err
+}
+
+func isFile(s string) bool { ext := filepath.Ext(s); return ext == ".yaml" || ext == ".yml" }
+
+func pickSubjects(want []string) ([]*proxy.Spec, error) {
+	all, err := proxy.Embedded()
+	if err != nil || len(want) == 0 {
+		return all, err
+	}
+	return pick("subject", want, all, func(s *proxy.Spec) string { return s.Name }, proxy.Load)
+}
+
+func pickScenarios(want []string) ([]*scenario.Scenario, error) {
+	all, err := scenario.LoadFS(fixtures.Scenarios, "scenarios")
+	if err != nil || len(want) == 0 {
+		return all, err
+	}
+	load := func(file string) (*scenario.Scenario, error) {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", campaign.ErrInput, err)
+		}
+		return scenario.Load(file, data)
+	}
+	return pick("scenario", want, all, func(s *scenario.Scenario) string { return s.Name }, load)
+}
+
+// pick takes names and globs from those built in and reads files.
+func pick[T any](what string, want []string, all []T, name func(T) string, load func(string) (T, error)) ([]T, error) {
+	var out []T
+	seen := map[string]bool{}
+	add := func(x T) {
+		if !seen[name(x)] {
+			seen[name(x)] = true
+			out = append(out, x)
+		}
+	}
+	for _, w := range want {
+		if isFile(w) {
+			x, err := load(w)
+			if err != nil {
+				return nil, err
+			}
+			add(x)
+			continue
+		}
+		found := false
+		for _, x := range all {
+			ok, err := path.Match(w, name(x))
+			if err != nil {
+				return nil, fmt.Errorf("%w: --%s %q: %w", errUsage, what, w, err)
+			}
+			if ok {
+				found = true
+				add(x)
+			}
+		}
+		if !found {
+			return nil, fmt.Errorf("%w: --%s %q: no such %s: see faultbed list %ss", campaign.ErrInput, what, w, what, what)
+		}
+	}
+	return out, nil
+}
+
+func runCommand() *cobra.Command {
+	f := &runFlags{}
+	cmd := &cobra.Command{
+		Use: "run", Short: "Measure: run scenarios on subjects and write a run folder with reports",
+		Example: "  faultbed run\n  faultbed run --subject go --scenario 'drain/*' --trials 5\n  faultbed run --subject ./my-proxy.yaml --runtime process",
+		Args:    exactly(0, "no arguments"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			opt, err := f.options()
+			if err != nil {
+				return err
+			}
+			_, err = f.campaign(cmd.Context(), opt)
+			return err
+		},
+	}
+	f.bind(cmd)
+	return cmd
+}
+
+// campaign runs, judges and renders. It reports what was measured also when it
+// was interrupted or the environment gave in.
+func (f *runFlags) campaign(ctx context.Context, opt campaign.Options) (verdict.Result, error) {
+	show := newProgress(os.Stderr, f.quiet || f.json)
+	opt.Progress = show.step
+	c, err := campaign.Open(ctx, opt)
+	if err != nil {
+		show.end()
+		return verdict.Result{}, err
+	}
+	specs := make(chan bool, 1)
+	go func() { specs <- runSpecs(ctx, c) }()
+	runErr := c.Run(ctx)
+	if runErr == nil || ctx.Err() == nil {
+		<-specs
+	}
+	closeErr := c.Close(ctx)
+	show.end()
+	res, err := f.finish(c.Dir())
+	if ctx.Err() != nil {
+		return res, errors.Join(errInterrupted, closeErr, err)
+	}
+	return res, errors.Join(runErr, closeErr, err)
+}
+
+// finish judges a run folder, renders it and prints the table.
+func (f *runFlags) finish(dir string) (verdict.Result, error) {
+	res, run, err := verdict.JudgeDir(dir)
+	if err != nil {
+		return res, err
+	}
+	if err := reports.Write(dir, res, run.Trials); err != nil {
+		return res, err
+	}
+	switch {
+	case f.json:
+		b, err := os.ReadFile(filepath.Join(dir, reports.VerdictFile))
+		if err != nil {
+			return res, err
+		}
+		os.Stdout.Write(b)
+	case !f.quiet:
+		printTable(os.Stdout, res)
+		fmt.Printf("\n%s: %s\nreport: %s\n", res.Verdict, res.Reason, filepath.Join(dir, reports.HTMLFile))
+	}
+	return res, nil
+}
+
+func gateCommand() *cobra.Command {
+	f := &runFlags{}
+	cmd := &cobra.Command{
+		Use: "gate [DIR]", Short: "Judge: a fresh run, or a run folder; exit 0 pass, 1 fail, 2 inconclusive",
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return fmt.Errorf("%w: want at most one run folder", errUsage)
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var res verdict.Result
+			var err error
+			if len(args) == 1 {
+				res, err = f.finish(args[0])
+			} else {
+				var opt campaign.Options
+				if opt, err = f.options(); err == nil {
+					res, err = f.campaign(cmd.Context(), opt)
+				}
+			}
+			if err != nil {
+				return err
+			}
+			return &judged{res.Verdict}
+		},
+	}
+	f.bind(cmd)
+	return cmd
+}
+
+func reportCommand() *cobra.Command {
+	f := &runFlags{}
+	cmd := &cobra.Command{
+		Use: "report DIR", Short: "Judge and render an old run again; needs no Docker",
+		Args: exactly(1, "one run folder"),
+		RunE: func(_ *cobra.Command, args []string) error { _, err := f.finish(args[0]); return err },
+	}
+	cmd.Flags().BoolVar(&f.quiet, "quiet", false, "print nothing but errors")
+	cmd.Flags().BoolVar(&f.json, "json", false, "print verdict.json instead of the table")
+	return cmd
+}
+
+func replayCommand() *cobra.Command {
+	f := &runFlags{}
+	var only string
+	cmd := &cobra.Command{
+		Use: "replay DIR", Short: "Execute a run's stored plans again and show planned against realised",
+		Args: exactly(1, "one run folder"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			old, err := history.ReadRun(args[0])
+			if err != nil {
+				return err
+			}
+			opt, err := f.options0()
+			if err != nil {
+				return err
+			}
+			for _, t := range old.Trials {
+				if ok, _ := path.Match(only, t.Plan.Key()); only == "" || ok {
+					opt.Plans = append(opt.Plans, t.Plan)
+				}
+			}
+			if len(opt.Plans) == 0 {
+				return fmt.Errorf("%w: no stored plan matches --trial %q", campaign.ErrInput, only)
+			}
+			opt.Seed = old.Manifest.Seed
+			res, err := f.campaign(cmd.Context(), opt)
+			if err == nil && !f.quiet && !f.json {
+				printReplay(os.Stdout, old, opt.Out, res)
+			}
+			return err
+		},
+	}
+	f.bindOutput(cmd)
+	cmd.Flags().StringVar(&only, "trial", "", "only trials whose key matches, such as 'drain/sigterm/go/pid1/1'")
+	cmd.Flags().StringSliceVar(&f.subjects, "subject", nil, "YAML files of subjects that are not built in")
+	return cmd
+}
+
+// options0 are a replay's: no scenarios, one trial.
+func (f *runFlags) options0() (campaign.Options, error) {
+	f.trials = 1
+	opt, err := f.options()
+	opt.Scenarios = nil
+	return opt, err
+}

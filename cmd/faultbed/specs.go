@@ -1,0 +1,41 @@
+package main
+
+import (
+	"context"
+	"io"
+	"path/filepath"
+
+	"faultbed/suites/campaign"
+	"faultbed/suites/drain"
+	"faultbed/suites/network"
+	"faultbed/suites/panics"
+	"faultbed/suites/spec"
+	"faultbed/suites/tls"
+	"github.com/onsi/ginkgo/v2"
+	"github.com/onsi/ginkgo/v2/formatter"
+	"github.com/onsi/gomega"
+)
+
+// quietT is Ginkgo's view of a test: faultbed's exit code comes from verdicts.
+type quietT struct{}
+
+func (quietT) Fail() {}
+
+// runSpecs runs the campaign's specs in process: serially, in order, without
+// retries; a selection that matches nothing fails. Its JSON report goes to the
+// run folder as an index; the verdicts are faultbed's own.
+func runSpecs(_ context.Context, c *campaign.Campaign) bool {
+	formatter.ColorableStdOut = io.Discard // progress and table are ours
+	gomega.RegisterFailHandler(ginkgo.Fail)
+	network.Specs(c)
+	drain.Specs(c)
+	panics.Specs(c)
+	tls.Specs(c)
+	spec.Others(c, "network", "drain", "panics", "tls")
+	suite, reporter := ginkgo.GinkgoConfiguration()
+	suite.FailOnEmpty, suite.FlakeAttempts, suite.ParallelTotal = true, 0, 1
+	suite.RandomizeAllSpecs = false
+	reporter.NoColor, reporter.Succinct = true, true
+	reporter.JSONReport = filepath.Join(c.Dir(), "ginkgo.json")
+	return ginkgo.RunSpecs(quietT{}, "faultbed", suite, reporter)
+}

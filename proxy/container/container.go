@@ -1,0 +1,216 @@
+// Package container is the driver that runs a subject in a container, through
+// testcontainers-go, inside the network namespace of an infra container.
+//
+// The container gets the subject's own command as its entry point (exec form),
+// as PID 1 or under the engine's init, and nothing of ours inside. Where the
+// engine's kernel is this one, signals go to the subject's own host pid and its
+// exit is seen by pidfd; where it is remote, both go by the API, which is tens of
+// milliseconds less precise, and Via says which. Start with [Driver].
+package container
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"faultbed/proxy"
+	"faultbed/proxy/pidfd"
+	"faultbed/reports/history"
+	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/client"
+	"github.com/testcontainers/testcontainers-go"
+)
+
+// Driver starts subjects in containers.
+type Driver struct {
+	Client client.APIClient
+	Local  bool              // pids of the engine are pids here
+	Labels map[string]string // put on every container
+}
+
+type instance struct {
+	d    Driver
+	c    *testcontainers.DockerContainer
+	pid  int
+	fd   *pidfd.FD
+	exit chan proxy.Exit
+	stop context.CancelFunc
+
+	mu   sync.Mutex
+	kids []int
+}
+
+// Start runs the subject's image with its command.
+func (d Driver) Start(ctx context.Context, l proxy.Launch) (proxy.Instance, proxy.Started, error) {
+	c, err := testcontainers.Run(ctx, l.Image, d.options(l)...)
+	i := &instance{d: d, c: c, exit: make(chan proxy.Exit, 1)}
+	if err != nil {
+		if c != nil {
+			log, _ := i.Close(context.WithoutCancel(ctx))
+			err = fmt.Errorf("%w: %s", err, tail(log))
+		}
+		return nil, proxy.Started{}, fmt.Errorf("start %s: %w", l.Name, err)
+	}
+	st := proxy.Started{T: history.Now(), Ref: c.GetContainerID()}
+	if d.Local {
+		if i.pid, err = i.findPID(ctx, !l.PID1); err == nil && i.pid > 0 {
+			st.PID = i.pid
+			i.fd, _ = pidfd.Open(i.pid)
+		}
+	}
+	watch, stop := context.WithCancel(context.WithoutCancel(ctx))
+	i.stop = stop
+	go i.watch(watch)
+	return i, st, nil
+}
+
+func tail(log []byte) string {
+	lines := strings.Split(strings.TrimSpace(string(log)), "\n")
+	return strings.Join(lines[max(0, len(lines)-5):], " | ")
+}
+
+func (d Driver) options(l proxy.Launch) []testcontainers.ContainerCustomizer {
+	var files []testcontainers.ContainerFile
+	for path, data := range l.Files {
+		files = append(files, testcontainers.ContainerFile{Reader: bytes.NewReader(data), ContainerFilePath: path, FileMode: 0o644})
+	}
+	labels := map[string]string{}
+	for k, v := range d.Labels {
+		labels[k] = v
+	}
+	labels["faultbed.node"] = l.Name
+	init := !l.PID1
+	return []testcontainers.ContainerCustomizer{
+		testcontainers.WithEntrypoint(l.Command...),
+		testcontainers.WithEnv(l.Env),
+		testcontainers.WithFiles(files...),
+		testcontainers.WithLabels(labels),
+		testcontainers.WithHostConfigModifier(func(hc *container.HostConfig) {
+			hc.NetworkMode = container.NetworkMode("container:" + l.Net)
+			hc.Init = &init
+		}),
+	}
+}
+
+// findPID is the subject's host pid: the container's first process, or the
+// init's child. A subject that ended at once has none.
+func (i *instance) findPID(ctx context.Context, init bool) (int, error) {
+	for range 50 {
+		st, err := i.state(ctx)
+		if err != nil || !st.Running {
+			return 0, err
+		}
+		if !init {
+			return st.Pid, nil
+		}
+		if kids := pidfd.Children(st.Pid); len(kids) > 0 {
+			return kids[0], nil
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+	return 0, errors.New("the init has no child")
+}
+
+func (i *instance) state(ctx context.Context) (*container.State, error) {
+	r, err := i.d.Client.ContainerInspect(ctx, i.c.GetContainerID(), client.ContainerInspectOptions{})
+	if err != nil {
+		return nil, err
+	}
+	return r.Container.State, nil
+}
+
+// watch delivers the exit: its instant by pidfd, its code from the engine.
+func (i *instance) watch(ctx context.Context) {
+	defer close(i.exit)
+	x := proxy.Exit{Via: "api"}
+	if i.fd != nil {
+		if t, err := i.fd.Wait(ctx); err == nil {
+			x.T, x.Via = t, "pidfd"
+			x.Orphans = i.orphans()
+		}
+	}
+	for ctx.Err() == nil {
+		st, err := i.state(ctx)
+		if err == nil && !st.Running {
+			if x.T == 0 {
+				x.T = history.Now()
+			}
+			x.Code, x.OOM = st.ExitCode, st.OOMKilled
+			if st.ExitCode > 128 && st.ExitCode < 160 {
+				x.Signal = pidfd.Name(syscall.Signal(st.ExitCode - 128))
+			}
+			i.exit <- x
+			return
+		}
+		pause(ctx, 10*time.Millisecond)
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}
+
+func (i *instance) orphans() []proxy.Process {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	var out []proxy.Process
+	for _, pid := range i.kids {
+		if c := pidfd.Comm(pid); c != "" {
+			out = append(out, proxy.Process{PID: pid, Comm: c})
+		}
+	}
+	return out
+}
+
+func (i *instance) Signal(ctx context.Context, name string) (proxy.Sent, error) {
+	sig, err := pidfd.Number(name)
+	if err != nil {
+		return proxy.Sent{}, err
+	}
+	if i.fd != nil {
+		kids := pidfd.Descendants(i.pid)
+		i.mu.Lock()
+		i.kids = append(i.kids, kids...)
+		i.mu.Unlock()
+		if t, err := i.fd.Signal(sig); err == nil {
+			return proxy.Sent{T: t, Via: "pidfd"}, nil
+		}
+	}
+	t := history.Now()
+	_, err = i.d.Client.ContainerKill(ctx, i.c.GetContainerID(), client.ContainerKillOptions{Signal: "SIG" + name})
+	return proxy.Sent{T: t, Via: "api"}, err
+}
+
+func (i *instance) Exited() <-chan proxy.Exit { return i.exit }
+
+// Close reads the log and removes the container by force: a polite stop would
+// be a second drain.
+func (i *instance) Close(ctx context.Context) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
+	defer cancel()
+	if i.stop != nil {
+		i.stop()
+	}
+	var log []byte
+	if r, err := i.c.Logs(ctx); err == nil {
+		log, _ = io.ReadAll(io.LimitReader(r, 1<<20))
+		r.Close()
+	}
+	_, err := i.d.Client.ContainerRemove(ctx, i.c.GetContainerID(), client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
+	if i.fd != nil {
+		i.fd.Close()
+	}
+	if err != nil && (strings.Contains(err.Error(), "No such") || strings.Contains(err.Error(), "already in progress")) {
+		err = nil
+	}
+	return log, err
+}

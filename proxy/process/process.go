@@ -1,0 +1,199 @@
+// Package process is the driver that runs a subject as a child process on this
+// machine: the embedded default where no Docker engine answers.
+//
+// The subject gets a session of its own (a terminal's Ctrl-C does not reach it),
+// a minimal environment and the run's mark, by which `faultbed clean` finds it.
+// As PID 1 it is started in a PID namespace of its own, which takes Linux and
+// root; without that the start fails and says so. It isolates nothing else: a
+// subject that must not touch the machine belongs into a container.
+// Start with [Driver].
+package process
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+
+	"faultbed/proxy"
+	"faultbed/proxy/pidfd"
+	"faultbed/reports/history"
+)
+
+// RunEnv is the variable that marks the processes of a run.
+const RunEnv = "FAULTBED_RUN"
+
+// Driver starts subjects as child processes.
+type Driver struct{}
+
+type instance struct {
+	cmd   *exec.Cmd
+	fd    *pidfd.FD
+	exit  chan proxy.Exit
+	gone  chan struct{}
+	log   *syncBuffer
+	files []string
+
+	mu   sync.Mutex
+	kids []int
+}
+
+// Start writes the files and starts the command.
+func (Driver) Start(ctx context.Context, l proxy.Launch) (proxy.Instance, proxy.Started, error) {
+	i := &instance{exit: make(chan proxy.Exit, 1), gone: make(chan struct{}), log: &syncBuffer{}}
+	if err := i.write(l.Files); err != nil {
+		return nil, proxy.Started{}, err
+	}
+	i.cmd = exec.Command(l.Command[0], l.Command[1:]...)
+	i.cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "LANG=C.UTF-8", RunEnv + "=" + l.Run}
+	for k, v := range l.Env {
+		i.cmd.Env = append(i.cmd.Env, k+"="+v)
+	}
+	i.cmd.Stdout, i.cmd.Stderr = i.log, i.log
+	i.cmd.WaitDelay = 200 * time.Millisecond // a straggler that holds our pipe must not hold us
+	attr, err := attributes(l.PID1)
+	if err != nil {
+		return nil, proxy.Started{}, err
+	}
+	i.cmd.SysProcAttr = attr
+	if err := i.cmd.Start(); err != nil {
+		return nil, proxy.Started{}, fmt.Errorf("start %s: %w", l.Name, err)
+	}
+	st := proxy.Started{PID: i.cmd.Process.Pid, T: history.Now()}
+	i.fd, _ = pidfd.Open(st.PID) // without one, Wait's return is the exit's time
+	go i.watch()
+	return i, st, nil
+}
+
+func (i *instance) write(files map[string][]byte) error {
+	for path, data := range files {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(path, data, 0o644); err != nil {
+			return err
+		}
+		i.files = append(i.files, path)
+	}
+	return nil
+}
+
+func (i *instance) watch() {
+	defer close(i.gone)
+	defer close(i.exit)
+	x := proxy.Exit{Via: "wait"}
+	if i.fd != nil {
+		if t, err := i.fd.Wait(context.Background()); err == nil {
+			x.T, x.Via = t, "pidfd"
+			x.Orphans = i.orphans()
+		}
+	}
+	err := i.cmd.Wait()
+	if x.T == 0 {
+		x.T = history.Now()
+	}
+	x.Code, x.Signal = status(i.cmd, err)
+	i.exit <- x
+}
+
+func status(cmd *exec.Cmd, err error) (int, string) {
+	ws, ok := cmd.ProcessState.Sys().(syscall.WaitStatus)
+	if ok && ws.Signaled() {
+		return 128 + int(ws.Signal()), pidfd.Name(ws.Signal())
+	}
+	var ee *exec.ExitError
+	if errors.As(err, &ee) {
+		return ee.ExitCode(), ""
+	}
+	return cmd.ProcessState.ExitCode(), ""
+}
+
+func (i *instance) orphans() []proxy.Process {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	var out []proxy.Process
+	for _, pid := range i.kids {
+		if c := pidfd.Comm(pid); c != "" {
+			out = append(out, proxy.Process{PID: pid, Comm: c})
+		}
+	}
+	return out
+}
+
+// Signal sends the signal by pidfd where there is one. It also notes the
+// subject's descendants, to tell at its exit which of them it left behind.
+func (i *instance) Signal(_ context.Context, name string) (proxy.Sent, error) {
+	sig, err := pidfd.Number(name)
+	if err != nil {
+		return proxy.Sent{}, err
+	}
+	kids := pidfd.Descendants(i.cmd.Process.Pid)
+	i.mu.Lock()
+	i.kids = append(i.kids, kids...)
+	i.mu.Unlock()
+	if i.fd != nil {
+		t, err := i.fd.Signal(sig)
+		return proxy.Sent{T: t, Via: "pidfd"}, err
+	}
+	t := history.Now()
+	return proxy.Sent{T: t, Via: "kill"}, i.cmd.Process.Signal(sig)
+}
+
+func (i *instance) Exited() <-chan proxy.Exit { return i.exit }
+
+// Close kills the subject's process group and removes its files.
+func (i *instance) Close(context.Context) ([]byte, error) {
+	kids := pidfd.Descendants(i.cmd.Process.Pid)
+	i.mu.Lock()
+	kids = append(kids, i.kids...)
+	i.mu.Unlock()
+	i.cmd.Process.Kill()
+	<-i.gone
+	syscall.Kill(-i.cmd.Process.Pid, syscall.SIGKILL) // stragglers of its group; ESRCH is the good case
+	for _, pid := range kids {
+		if pidfd.Comm(pid) != "" && marked(pid, i.cmd.Env) {
+			syscall.Kill(pid, syscall.SIGKILL)
+		}
+	}
+	if i.fd != nil {
+		i.fd.Close()
+	}
+	var errs []error
+	for _, f := range i.files {
+		errs = append(errs, os.Remove(f))
+	}
+	return i.log.Bytes(), errors.Join(errs...)
+}
+
+// marked tells whether pid still is a process of this run.
+func marked(pid int, env []string) bool {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
+	return err == nil && bytes.Contains(b, []byte(env[2]))
+}
+
+// syncBuffer keeps the first MiB of a log.
+type syncBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *syncBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.buf.Len() < 1<<20 {
+		b.buf.Write(p)
+	}
+	return len(p), nil
+}
+
+func (b *syncBuffer) Bytes() []byte {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return bytes.Clone(b.buf.Bytes())
+}

@@ -1,0 +1,389 @@
+// Package campaign runs many plans: it chooses the runtime, makes subjects and
+// beds ready, executes light trials side by side and those that measure time
+// alone, and writes the run folder.
+//
+// It judges nothing and prints nothing: progress goes to a callback. Ginkgo's
+// specs await single trials of a running campaign, so that the order and the
+// concurrency of trials are decided here and nowhere else.
+//
+// Start with [Open], then [Campaign.Run].
+package campaign
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"faultbed/fixtures/topology"
+	"faultbed/proxy"
+	"faultbed/reports/history"
+	"faultbed/suites/scenario"
+)
+
+// Options choose what a campaign runs.
+type Options struct {
+	Scenarios []*scenario.Scenario
+	Subjects  []*proxy.Spec
+	Seed      uint64
+	Trials    int
+	Runtime   string // auto, docker or process
+	Out       string // run folder; it must not exist or be empty
+	Slots     int    // light trials side by side; 4 if 0
+	Args      []string
+	Plans     []history.Plan // replay: exactly these instead of scenarios × subjects
+	Progress  func(Progress)
+}
+
+// Progress is one step of a campaign.
+type Progress struct {
+	Stage   string // setup, trial, done, teardown
+	Text    string
+	Running []string // keys of the trials that run
+	Done    int
+	Total   int
+	Err     error // of the trial that has just ended
+}
+
+// Campaign is one run.
+type Campaign struct {
+	opt  Options
+	lab  *scenario.Lab
+	mani history.Manifest
+	rt   *environment
+	held *os.File // the run's lock
+
+	Plans []history.Plan
+
+	mu      sync.Mutex
+	running []string
+	done    int
+	results map[string]*result
+	broken  map[string]error // subjects that could not be set up
+}
+
+type result struct {
+	done chan struct{}
+	err  error
+}
+
+// ErrInput is a choice that can't be run: bad input, not a bad environment.
+var ErrInput = errors.New("bad input")
+
+// NewRunID is a short random name for a run.
+func NewRunID() string {
+	var b [4]byte
+	rand.Read(b[:])
+	return time.Now().UTC().Format("20060102-150405-") + hex.EncodeToString(b[:])
+}
+
+// Open plans the campaign and makes everything ready that trials share.
+func Open(ctx context.Context, opt Options) (*Campaign, error) {
+	if opt.Progress == nil {
+		opt.Progress = func(Progress) {}
+	}
+	if opt.Slots == 0 {
+		opt.Slots = 4
+	}
+	c := &Campaign{opt: opt, results: map[string]*result{}, broken: map[string]error{}}
+	run := NewRunID()
+	var err error
+	if c.held, err = lock(run); err != nil {
+		return nil, err
+	}
+	if c.rt, err = openRuntime(ctx, run, opt.Runtime, c.say); err != nil {
+		return nil, errors.Join(err, c.unlock())
+	}
+	if err := c.prepare(ctx, run); err != nil {
+		return nil, errors.Join(err, c.rt.close(context.WithoutCancel(ctx)), c.unlock())
+	}
+	return c, nil
+}
+
+func (c *Campaign) unlock() error {
+	return errors.Join(os.Remove(c.held.Name()), c.held.Close())
+}
+
+func (c *Campaign) say(text string) { c.opt.Progress(Progress{Stage: "setup", Text: text}) }
+
+func (c *Campaign) prepare(ctx context.Context, run string) error {
+	c.mani = history.Manifest{Version: 1, Run: run, Started: time.Now().UTC(), Status: "running", Args: c.opt.Args,
+		Seed: c.opt.Seed, Trials: c.opt.Trials, Runtime: c.rt.kind, Why: c.rt.why, Mono: history.Now(), Subjects: map[string]string{}}
+	if err := c.plan(); err != nil {
+		return err
+	}
+	if err := makeOut(c.opt.Out); err != nil {
+		return err
+	}
+	certs, err := scenario.NewCerts(ctx, c.opt.Seed, c.mani.Started)
+	if err != nil {
+		return err
+	}
+	c.lab = &scenario.Lab{Run: run, Runtime: c.rt.kind, Dir: c.opt.Out, Beds: c.rt.nodes, Driver: c.rt.driver,
+		Subjects: map[string]*scenario.Subject{}, Certs: certs, Images: c.rt.images, Tmp: filepath.Join(os.TempDir(), "faultbed-"+run)}
+	c.mani.Env = environmentOf(c.rt)
+	return c.subjects(ctx)
+}
+
+// makeOut makes the run folder, which must be new: no run is ever overwritten.
+func makeOut(dir string) error {
+	if es, err := os.ReadDir(dir); err == nil && len(es) > 0 {
+		return fmt.Errorf("%w: --out %s is not empty", ErrInput, dir)
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("%w: --out: %w", ErrInput, err)
+	}
+	return nil
+}
+
+// subjects prepares the subjects at the same time. One that is not to be had
+// here is skipped and listed; the others run.
+func (c *Campaign) subjects(ctx context.Context) error {
+	names := map[string]*proxy.Spec{}
+	for _, s := range c.opt.Subjects {
+		names[s.Name] = s
+	}
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	var errs []error
+	for name, spec := range names {
+		if !slices.ContainsFunc(c.Plans, func(p history.Plan) bool { return p.Subject == name }) {
+			continue
+		}
+		wg.Go(func() {
+			c.say("preparing subject " + name)
+			s, err := c.lab.Prepare(ctx, spec)
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case errors.Is(err, scenario.ErrUnavailable):
+				c.drop(name, err.Error())
+			case err != nil:
+				errs = append(errs, err)
+			default:
+				c.lab.Subjects[name] = s
+				c.mani.Subjects[name] = describe(s)
+			}
+		})
+	}
+	wg.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	if len(c.Plans) == 0 {
+		return fmt.Errorf("nothing to run: %s", skipped(c.mani.Skipped))
+	}
+	return c.register()
+}
+
+func describe(s *scenario.Subject) string {
+	if v := s.Versions["version"]; v != "" {
+		return v
+	}
+	if v := s.Versions["image"]; v != "" {
+		return v + " " + s.Versions["digest"]
+	}
+	return s.Program
+}
+
+func skipped(ss []history.Skip) string {
+	if len(ss) == 0 {
+		return "no scenario and subject match"
+	}
+	return ss[0].Reason
+}
+
+// drop takes a subject's plans out and says why.
+func (c *Campaign) drop(subject, reason string) {
+	c.Plans = slices.DeleteFunc(c.Plans, func(p history.Plan) bool {
+		if p.Subject != subject {
+			return false
+		}
+		if p.Trial <= 1 {
+			c.mani.Skipped = append(c.mani.Skipped, history.Skip{Scenario: p.Scenario, Subject: subject, Variant: p.Variant, Reason: reason})
+		}
+		return true
+	})
+}
+
+// plan resolves every scenario for every subject, variant and trial.
+func (c *Campaign) plan() error {
+	if c.opt.Plans != nil {
+		c.Plans = c.opt.Plans
+		return nil
+	}
+	for _, s := range c.opt.Scenarios {
+		for _, spec := range c.opt.Subjects {
+			if ok, why := scenario.Supports(s, spec); !ok {
+				c.mani.Skipped = append(c.mani.Skipped, history.Skip{Scenario: s.Name, Subject: spec.Name, Reason: why})
+				continue
+			}
+			if err := c.planOne(s, spec); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (c *Campaign) planOne(s *scenario.Scenario, spec *proxy.Spec) error {
+	variants := s.Variants
+	if len(variants) == 0 {
+		variants = []string{""}
+	}
+	for _, v := range variants {
+		if why := c.rt.lacks(v); why != "" {
+			c.mani.Skipped = append(c.mani.Skipped, history.Skip{Scenario: s.Name, Subject: spec.Name, Variant: v, Reason: why})
+			continue
+		}
+		for n := 1; n <= max(1, c.opt.Trials); n++ {
+			p, err := scenario.Resolve(s, spec, v, c.opt.Seed, n)
+			if err != nil {
+				return fmt.Errorf("%w: %w", ErrInput, err)
+			}
+			c.Plans = append(c.Plans, p)
+		}
+	}
+	return nil
+}
+
+func (c *Campaign) register() error {
+	for _, p := range c.Plans {
+		c.mani.Planned = append(c.mani.Planned, p.Key())
+		c.results[p.Key()] = &result{done: make(chan struct{})}
+	}
+	return c.saveManifest()
+}
+
+func (c *Campaign) saveManifest() error {
+	return history.WriteJSON(filepath.Join(c.opt.Out, history.ManifestFile), c.mani)
+}
+
+// Manifest is what is known of the run so far.
+func (c *Campaign) Manifest() history.Manifest { return c.mani }
+
+// Dir is the run folder.
+func (c *Campaign) Dir() string { return c.opt.Out }
+
+// Run executes every plan: light ones side by side on beds of their own, then
+// those that measure time, alone. It returns when all have ended or ctx has.
+func (c *Campaign) Run(ctx context.Context) error {
+	var light, alone []history.Plan
+	for _, p := range c.Plans {
+		if p.Exclusive {
+			alone = append(alone, p)
+		} else {
+			light = append(light, p)
+		}
+	}
+	queue := make(chan history.Plan)
+	var wg sync.WaitGroup
+	for slot := range min(c.opt.Slots, max(1, len(light))) {
+		bed := topology.NewBed(c.rt.nodes, slot)
+		wg.Go(func() {
+			for p := range queue {
+				c.execute(ctx, bed, p)
+			}
+		})
+	}
+	for _, p := range light {
+		queue <- p
+	}
+	close(queue)
+	wg.Wait()
+	bed := topology.NewBed(c.rt.nodes, c.opt.Slots)
+	for _, p := range alone {
+		c.execute(ctx, bed, p)
+	}
+	return c.failure(ctx)
+}
+
+// failure is the first set-up error, which is the environment's.
+func (c *Campaign) failure(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	for _, p := range c.Plans {
+		if err := c.results[p.Key()].err; errors.Is(err, scenario.ErrSetup) {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Campaign) execute(ctx context.Context, bed *topology.Bed, p history.Plan) {
+	r := c.results[p.Key()]
+	defer close(r.done)
+	if r.err = c.may(ctx, p); r.err != nil {
+		return
+	}
+	c.step(p.Key(), true, nil)
+	r.err = c.lab.Execute(ctx, bed, p)
+	if errors.Is(r.err, scenario.ErrSetup) {
+		c.mu.Lock()
+		c.broken[p.Subject] = r.err
+		c.mu.Unlock()
+	}
+	c.step(p.Key(), false, r.err)
+}
+
+// may tells whether a trial should begin: the run goes on, and its subject was
+// not found broken by an earlier one.
+func (c *Campaign) may(ctx context.Context, p history.Plan) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.broken[p.Subject]
+}
+
+func (c *Campaign) step(key string, begin bool, err error) {
+	c.mu.Lock()
+	pr := Progress{Stage: "trial", Text: key, Total: len(c.Plans), Err: err}
+	if begin {
+		c.running = append(c.running, key)
+	} else {
+		c.running = slices.DeleteFunc(c.running, func(k string) bool { return k == key })
+		c.done++
+		pr.Stage = "done"
+	}
+	pr.Running, pr.Done = slices.Clone(c.running), c.done
+	c.mu.Unlock()
+	c.opt.Progress(pr)
+}
+
+// Await waits until the trial has ended and returns its folder.
+func (c *Campaign) Await(ctx context.Context, key string) (string, error) {
+	r, ok := c.results[key]
+	if !ok {
+		return "", fmt.Errorf("no trial %s in this campaign", key)
+	}
+	select {
+	case <-r.done:
+		return history.TrialDir(c.opt.Out, key), r.err
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+}
+
+// Close removes everything that the run made, verifies that, and finishes the
+// manifest.
+func (c *Campaign) Close(ctx context.Context) error {
+	interrupted := ctx.Err() != nil
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+	defer cancel()
+	c.opt.Progress(Progress{Stage: "teardown", Text: "removing the bed"})
+	err := errors.Join(c.rt.close(ctx), os.RemoveAll(c.lab.Tmp), c.unlock())
+	c.mani.Status, c.mani.Ended = "complete", time.Now().UTC()
+	if interrupted {
+		c.mani.Status = "interrupted"
+	}
+	return errors.Join(err, c.saveManifest())
+}

@@ -1,0 +1,228 @@
+package scenario
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"hash/fnv"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"faultbed/faults"
+	"faultbed/proxy"
+	"faultbed/reports/history"
+)
+
+// controlEvery is the spacing of the control arm: requests straight to the
+// origin, all through the trial.
+const controlEvery = 100 * time.Millisecond
+
+// defaults of the subject's settings on the bed; a scenario overrides them.
+var bedSettings = history.Settings{
+	ReadHeader:     int64(5 * time.Second),
+	StreamIdle:     int64(2 * time.Second),
+	Connect:        int64(time.Second),
+	ResponseHeader: int64(1500 * time.Millisecond),
+}
+
+// Supports tells whether the subject has what the scenario requires, and what
+// it lacks if not.
+func Supports(s *Scenario, spec *proxy.Spec) (bool, string) {
+	for _, c := range s.Requires {
+		if !spec.Has(c) {
+			return false, "the subject does not declare capability " + c
+		}
+	}
+	return true, ""
+}
+
+// source draws one stream of dice per part of a plan, so that a change in one
+// part leaves the others' throws as they were.
+func source(seed uint64, parts ...string) *rand.Rand {
+	h := fnv.New64a()
+	h.Write([]byte(strings.Join(parts, "\x00")))
+	return rand.New(rand.NewPCG(seed, h.Sum64()))
+}
+
+// Resolve makes the plan of one trial. It is a pure function of its arguments.
+func Resolve(s *Scenario, spec *proxy.Spec, variant string, seed uint64, trial int) (history.Plan, error) {
+	p := history.Plan{
+		Version: history.PlanVersion, Scenario: s.Name, Description: s.Description, Engine: s.Engine,
+		Subject: spec.Name, Variant: variant, Seed: seed, Trial: trial, Exclusive: s.Exclusive, Replicas: s.Replicas,
+		Promise:  promise(spec),
+		Duration: int64(s.Duration), Timeout: int64(s.Timeout), Expect: s.expectation(), Settings: s.settings(spec),
+		Cases: s.Cases, Clients: s.Clients, Arrivals: []history.Arrival{}, Faults: []history.Fault{},
+	}
+	for _, o := range s.Offsets {
+		p.Offsets = append(p.Offsets, int64(o))
+	}
+	if err := s.resolveFaults(&p); err != nil {
+		return p, err
+	}
+	s.arrivals(&p, spec)
+	s.phases(&p)
+	p.TLS = s.Engine == TLSFront || slices.ContainsFunc(p.Arrivals, func(a history.Arrival) bool {
+		return a.Class == history.H2 || a.Class == history.H2Stream
+	})
+	return p, nil
+}
+
+func promise(spec *proxy.Spec) history.Promise {
+	return history.Promise{Signal: spec.Drain.Signal, Grace: int64(spec.Drain.Grace), ExitCodes: spec.Drain.ExitCodes}
+}
+
+func (s *Scenario) expectation() history.Expectation {
+	e := s.Expect
+	return history.Expectation{Allow: outcomes(e.Allow), Statuses: e.Statuses, MinOK: e.MinOK, Recovery: int64(e.Recovery),
+		Drain: e.Drain, Killed: e.Killed, Dies: e.Dies, Bystanders: outcomes(e.Bystanders)}
+}
+
+func (s *Scenario) settings(spec *proxy.Spec) history.Settings {
+	y, d := s.Settings, bedSettings
+	return history.Settings{
+		Grace:          cmp.Or(int64(y.Grace), int64(spec.Drain.Grace)),
+		ShutdownDelay:  int64(y.ShutdownDelay),
+		ReadHeader:     cmp.Or(int64(y.ReadHeader), d.ReadHeader),
+		StreamIdle:     cmp.Or(int64(y.StreamIdle), d.StreamIdle),
+		Connect:        cmp.Or(int64(y.Connect), d.Connect),
+		ResponseHeader: cmp.Or(int64(y.ResponseHeader), d.ResponseHeader),
+	}
+}
+
+func (s *Scenario) resolveFaults(p *history.Plan) error {
+	for i, f := range s.Faults {
+		with, err := faults.Validate(f.Fault, f.With)
+		if err != nil {
+			return err
+		}
+		k, _ := faults.Find(f.Fault)
+		p.Faults = append(p.Faults, history.Fault{ID: "f" + strconv.Itoa(i+1), Kind: f.Fault, Leg: f.Leg,
+			At: int64(f.At), For: int64(f.For), Replica: f.Replica, With: with})
+		leg := &p.Back
+		if f.Leg == "front" {
+			leg = &p.Front
+		}
+		if by := string(k.By); (k.By == faults.Wire || k.By == faults.Toxiproxy) && !slices.Contains(*leg, by) {
+			*leg = append(*leg, by)
+		}
+		p.Crash = p.Crash || k.By == faults.Hook
+	}
+	slices.Sort(p.Back)
+	return nil
+}
+
+func (s *Scenario) arrivals(p *history.Plan, spec *proxy.Spec) {
+	for i, l := range s.Load {
+		if l.Needs != "" && !spec.Has(l.Needs) {
+			continue
+		}
+		rng := source(p.Seed, "load", s.Name, strconv.Itoa(i), strconv.Itoa(p.Trial))
+		for _, at := range l.instants(rng) {
+			p.Arrivals = append(p.Arrivals, history.Arrival{At: at, Class: history.Class(l.Class), Size: l.Size, Hold: int64(l.Hold)})
+		}
+	}
+	s.crashes(p)
+	s.control(p)
+	slices.SortStableFunc(p.Arrivals, func(a, b history.Arrival) int { return cmp.Compare(a.At, b.At) })
+	rng := source(p.Seed, "ids", s.Name, p.Subject, p.Variant, strconv.Itoa(p.Trial))
+	for i := range p.Arrivals {
+		a := &p.Arrivals[i]
+		a.ID = fmt.Sprintf("%04d-%08x", i+1, rng.Uint32())
+		a.Replica = s.replica(p, i, a.At)
+	}
+}
+
+// instants are the planned times of one item, from T0.
+func (l LoadItem) instants(rng *rand.Rand) []int64 {
+	var out []int64
+	for range l.Count {
+		out = append(out, int64(l.At))
+	}
+	if l.Rate <= 0 {
+		return out
+	}
+	mean := float64(time.Second) / l.Rate
+	for t := float64(l.From) + l.gap(rng, mean); t < float64(l.To); t += l.gap(rng, mean) {
+		out = append(out, int64(t))
+	}
+	return out
+}
+
+func (l LoadItem) gap(rng *rand.Rand, mean float64) float64 {
+	if l.Arrivals == "uniform" {
+		return mean
+	}
+	return rng.ExpFloat64() * mean
+}
+
+// crashes adds the request that carries each crash hook.
+func (s *Scenario) crashes(p *history.Plan) {
+	for _, f := range p.Faults {
+		hook, ok := strings.CutPrefix(f.Kind, "crash.")
+		if !ok {
+			continue
+		}
+		var with struct {
+			Seconds int64 `json:"seconds"`
+		}
+		json.Unmarshal(f.With, &with)
+		a := history.Arrival{At: f.At, Class: history.Crash, Size: 4096, Hook: hook}
+		if with.Seconds > 0 {
+			a.Param = strconv.FormatFloat(time.Duration(with.Seconds).Seconds(), 'f', -1, 64)
+		}
+		p.Arrivals = append(p.Arrivals, a)
+	}
+}
+
+// control adds the control arm, save where the origin itself is taken away.
+func (s *Scenario) control(p *history.Plan) {
+	if s.Engine != Timeline {
+		return
+	}
+	var last int64 // held connections need no control
+	for _, a := range p.Arrivals {
+		if !a.Class.IsHeld() {
+			last = max(last, a.At+a.Hold)
+		}
+	}
+	for at := int64(controlEvery) / 2; at < last; at += int64(controlEvery) {
+		if !slices.ContainsFunc(p.Faults, func(f history.Fault) bool {
+			return f.Kind == "origin.down" && at > f.At-int64(p.Timeout)/10 && at < f.End()+int64(controlEvery)
+		}) {
+			p.Arrivals = append(p.Arrivals, history.Arrival{At: at, Class: history.Control, Size: 1024})
+		}
+	}
+}
+
+// replica is the one that a client would choose: round robin over those that it
+// believes to be there. It learns of a restart only after the propagation delay.
+func (s *Scenario) replica(p *history.Plan, i int, at int64) int {
+	var known []int
+	for r := range p.Replicas {
+		out := slices.ContainsFunc(p.Faults, func(f history.Fault) bool {
+			return f.Kind == "process.restart" && f.Replica == r && at >= f.At+int64(s.Propagation) && at < f.At+int64(s.Out)
+		})
+		if !out {
+			known = append(known, r)
+		}
+	}
+	if len(known) == 0 {
+		return i % p.Replicas
+	}
+	return known[i%len(known)]
+}
+
+// phases names what lies before, between and after the faults.
+func (s *Scenario) phases(p *history.Plan) {
+	if s.Engine != Timeline || len(p.Faults) == 0 {
+		return
+	}
+	from, to := p.Faults[0].At, p.Faults[0].End()
+	for _, f := range p.Faults {
+		from, to = min(from, f.At), max(to, f.End())
+	}
+	p.Phases = []history.Phase{{Name: "baseline", From: 0, To: from}, {Name: "fault", From: from, To: to}, {Name: "recovery", From: to, To: p.Duration}}
+}

@@ -1,0 +1,261 @@
+package scenario
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"faultbed/faults/wire"
+	"faultbed/fixtures/load"
+	"faultbed/fixtures/topology"
+	"faultbed/proxy"
+	"faultbed/reports/history"
+)
+
+// lead is how long before T0 the load gets its plan.
+const lead = 120 * time.Millisecond
+
+// overtime is how long after its grace a subject may live before the bed kills
+// it; its drain time is then only known to be longer.
+const overtime = time.Second
+
+// timeline sends the load, acts the faults and waits for the end.
+func (t *trial) timeline(ctx context.Context) error {
+	t.t0 = history.Now() + int64(lead)
+	t.mu.Lock()
+	t.info.T0, t.info.Limit = t.t0, t.plan.Settings.Grace+int64(overtime)
+	t.info.Addr = t.endpoints[0].Addr
+	t.mu.Unlock()
+	if err := t.save(); err != nil {
+		return err
+	}
+	running, err := t.session(ctx, t.nodes["load"], "load", t.loadSpec(), t.client)
+	if err != nil {
+		return err
+	}
+	var wg sync.WaitGroup
+	for _, f := range t.plan.Faults {
+		wg.Go(func() { t.act(ctx, f) })
+	}
+	select {
+	case <-running.Done():
+	case <-ctx.Done():
+	}
+	wg.Wait()
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err := running.Err(); err != nil {
+		return fmt.Errorf("%w: %w", ErrInjector, err)
+	}
+	return nil
+}
+
+func (t *trial) loadSpec() load.Spec {
+	spec := load.Spec{T0: t.t0, Arrivals: t.plan.Arrivals, Endpoints: t.endpoints, Timeout: t.plan.Timeout,
+		Control: t.nodes["origin"].Addr(topology.OriginPort), End: t.t0 + t.plan.Duration, ServerName: SubjectName}
+	if t.plan.TLS {
+		spec.Roots = t.lab.Certs.SubjectRoots
+	}
+	return spec
+}
+
+// waitUntil sleeps to an instant from T0; false if the run was stopped.
+func (t *trial) waitUntil(ctx context.Context, at int64) bool {
+	timer := time.NewTimer(time.Duration(t.t0 + at - history.Now()))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+// act carries one fault out and records when it took effect and ended.
+func (t *trial) act(ctx context.Context, f history.Fault) {
+	if !t.waitUntil(ctx, f.At) {
+		return
+	}
+	err := t.inject(ctx, f)
+	if err == nil && f.For > 0 && t.waitUntil(ctx, f.End()) {
+		err = t.lift(ctx, f)
+	}
+	if err != nil && ctx.Err() == nil {
+		t.note(history.Event{Kind: history.Error, ID: f.ID, Detail: err.Error()})
+		t.mu.Lock()
+		t.injErr = fmt.Errorf("%w: %s: %w", ErrInjector, f.Kind, err)
+		t.mu.Unlock()
+	}
+}
+
+// mark records an injection or a lift just after it returned. For a call over
+// the network the effect lies within the call; begun is its start.
+func (t *trial) mark(kind history.Kind, f history.Fault, begun int64, detail string) {
+	t.note(history.Event{T: begun, Kind: kind, ID: f.ID, Detail: detail, AgeNs: history.Now() - begun})
+}
+
+func (t *trial) inject(ctx context.Context, f history.Fault) error {
+	begun := history.Now()
+	family, _, _ := strings.Cut(f.Kind, ".")
+	var err error
+	switch family {
+	case "toxic":
+		err = t.toxi.Inject(ctx, f.ID, f.Kind, f.With)
+	case "wire":
+		err = t.wireInject(ctx, f)
+	case "origin":
+		err = t.originS.Do(ctx, "down", nil, nil)
+	case "crash": // the request that carries the hook is an arrival of its own
+	case "process":
+		return t.process(ctx, f)
+	default:
+		return fmt.Errorf("no injector for %s", f.Kind)
+	}
+	if err == nil {
+		t.mark(history.Inject, f, begun, f.Kind)
+	}
+	return err
+}
+
+func (t *trial) lift(ctx context.Context, f history.Fault) error {
+	begun := history.Now()
+	family, _, _ := strings.Cut(f.Kind, ".")
+	var err error
+	switch family {
+	case "toxic":
+		err = t.toxi.Lift(ctx, f.ID, f.Kind, f.With)
+	case "wire":
+		err = t.wires[t.legOf(f)].Do(ctx, "lift", f.ID, nil)
+	case "origin":
+		err = t.originS.Do(ctx, "up", nil, nil)
+	}
+	if err == nil {
+		t.mark(history.Lift, f, begun, f.Kind)
+	}
+	return err
+}
+
+func (t *trial) legOf(f history.Fault) string {
+	if f.Leg == "front" {
+		return fmt.Sprintf("front-%d", f.Replica)
+	}
+	return "back"
+}
+
+func (t *trial) wireInject(ctx context.Context, f history.Fault) error {
+	wf, err := wireFault(f)
+	if err != nil {
+		return err
+	}
+	return t.wires[t.legOf(f)].Do(ctx, "inject", wf, nil)
+}
+
+// wireFault translates a planned fault into the relay's own form, whose
+// parameters have the catalogue's names.
+func wireFault(f history.Fault) (wire.Fault, error) {
+	var w wire.Fault
+	if err := json.Unmarshal(f.With, &w); err != nil {
+		return w, fmt.Errorf("%s: %w", f.Kind, err)
+	}
+	w.ID, w.Kind = f.ID, strings.TrimPrefix(f.Kind, "wire.")
+	return w, nil
+}
+
+// process sends signals, waits for the drain where one was asked for, and
+// restarts.
+func (t *trial) process(ctx context.Context, f history.Fault) error {
+	var with struct {
+		Signal  string `json:"signal"`
+		Times   int    `json:"times"`
+		Spacing int64  `json:"spacing"`
+	}
+	if err := json.Unmarshal(f.With, &with); err != nil {
+		return err
+	}
+	if with.Signal == "drain" {
+		with.Signal = t.plan.Promise.Signal
+	}
+	rep := t.reps[f.Replica]
+	begun := history.Now()
+	for n := range max(with.Times, 1) {
+		if n > 0 && !t.waitUntil(ctx, f.At+int64(n)*with.Spacing) {
+			return nil
+		}
+		if ended(rep) {
+			break
+		}
+		if err := t.signal(ctx, rep, f, with.Signal); err != nil && !ended(rep) {
+			return err
+		}
+	}
+	t.mark(history.Inject, f, begun, f.Kind)
+	t.awaitExit(ctx, rep)
+	if f.Kind == "process.restart" && ctx.Err() == nil {
+		return t.restart(ctx, rep)
+	}
+	return nil
+}
+
+func ended(rep *replica) bool {
+	select {
+	case <-rep.gone:
+		return true
+	default:
+		return false
+	}
+}
+
+func (t *trial) signal(ctx context.Context, rep *replica, f history.Fault, name string) error {
+	sent, err := rep.inst.Signal(ctx, name)
+	if err != nil {
+		return err
+	}
+	t.note(history.Event{T: sent.T, Kind: history.Signal, Node: fmt.Sprintf("subject-%d", rep.index), ID: f.ID, Signal: name, Via: sent.Via})
+	return nil
+}
+
+// awaitExit waits for a drain's end and kills what outlives its limit.
+func (t *trial) awaitExit(ctx context.Context, rep *replica) {
+	limit := time.NewTimer(time.Duration(t.plan.Settings.Grace) + overtime)
+	defer limit.Stop()
+	select {
+	case <-rep.gone:
+		return
+	case <-ctx.Done():
+		return
+	case <-limit.C:
+	}
+	t.note(history.Event{Kind: history.Killed, Node: fmt.Sprintf("subject-%d", rep.index)})
+	rep.inst.Signal(ctx, "KILL")
+	select {
+	case <-rep.gone:
+	case <-time.After(5 * time.Second):
+		t.note(history.Event{Kind: history.Error, Detail: "the subject outlived SIGKILL"})
+	}
+}
+
+// restart replaces a drained replica with a new instance.
+func (t *trial) restart(ctx context.Context, old *replica) error {
+	log, err := old.remove(ctx)
+	t.mu.Lock()
+	t.log = append(t.log, log...)
+	t.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	t.note(history.Event{Kind: history.Restart, Node: fmt.Sprintf("subject-%d", old.index)})
+	rep, err := t.startReplica(ctx, old.index, t.params(old.index))
+	if err != nil {
+		return err
+	}
+	return t.ready(ctx, rep)
+}
+
+// params is what a subject's templates are rendered with on infra node r.
+func (t *trial) params(r int) proxy.Params {
+	return t.lab.params(t, r)
+}
