@@ -11,8 +11,9 @@ import (
 )
 
 const (
-	// settle is for what was on the wire when the signal came: it is still
-	// accepted and answered, with Connection: close.
+	// settle is for what is on the wire: when the signal comes it is still
+	// accepted, and when the listeners have closed it is still read and answered,
+	// with Connection: close.
 	settle = 20 * time.Millisecond
 	// headTime is what connections without a whole request head get after that.
 	headTime = 100 * time.Millisecond
@@ -82,7 +83,7 @@ func (s *server) start() {
 }
 
 func (s *server) report(err error) {
-	if err != http.ErrServerClosed {
+	if !s.draining.Load() {
 		s.failed <- err
 	}
 }
@@ -94,7 +95,9 @@ func (s *server) drain() (cut int) {
 	ctx, cancel := context.WithTimeout(context.Background(), s.c.gracefulTimeout)
 	defer cancel()
 	time.Sleep(min(settle, s.c.gracefulTimeout/4))
-	go s.http.Shutdown(ctx) // listeners, idle connections, GOAWAY
+	s.closeListeners() // first alone: net/http drops a request that it reads while it shuts down
+	time.Sleep(min(settle, s.c.gracefulTimeout/4))
+	go s.http.Shutdown(ctx) // idle connections, GOAWAY
 	s.tunnels.tell()
 	defer time.AfterFunc(headTime, s.closeHeadless).Stop()
 	if s.conns.wait(ctx) == nil {
@@ -103,6 +106,14 @@ func (s *server) drain() (cut int) {
 	cut = max(int(s.inFlight.Load())-s.tunnels.toldOpen(), 0)
 	s.conns.closeAll(func(http.ConnState) bool { return true })
 	return cut
+}
+
+func (s *server) closeListeners() {
+	for _, l := range []net.Listener{s.plain, s.tls} {
+		if l != nil {
+			l.Close()
+		}
+	}
 }
 
 // closeHeadless closes connections whose first request has not wholly arrived.

@@ -1,11 +1,13 @@
 package scenario
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -362,7 +364,19 @@ func (t *trial) close(ctx context.Context) error {
 	if t.tmp != "" {
 		errs = append(errs, os.RemoveAll(t.tmp))
 	}
+	t.confess()
 	return errors.Join(errs...)
+}
+
+// confess looks for the crash hooks that the subject's log names: the proof that
+// one fired where no client could notice.
+func (t *trial) confess() {
+	for _, f := range t.plan.Faults {
+		hook, ok := strings.CutPrefix(f.Kind, "crash.")
+		if mark := "crash hook: " + hook; ok && bytes.Contains(t.log, []byte(mark)) {
+			t.note(history.Event{Kind: history.Bite, ID: f.ID, Count: 1, Detail: "the subject's log says " + mark})
+		}
+	}
 }
 
 // finish closes the ledgers and says in trial.json how it went.
