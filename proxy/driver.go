@@ -1,6 +1,9 @@
 package proxy
 
-import "context"
+import (
+	"context"
+	"errors"
+)
 
 // Launch is one start of a subject on one node of a bed.
 type Launch struct {
@@ -23,9 +26,13 @@ type Started struct {
 
 // Sent is one signal that was sent.
 type Sent struct {
-	T   int64  // ns, just before the system call
-	Via string // pidfd, kill or api
+	T         int64  // ns, just before the system call
+	Via       string // pidfd, kill or api
+	NoHandler bool   // the process had no handler for it just before: as PID 1 it never gets it
 }
+
+// ErrEnded is a signal to a process that has ended.
+var ErrEnded = errors.New("the process has ended")
 
 // Exit is the end of a subject's process.
 type Exit struct {
@@ -50,7 +57,8 @@ type Driver interface {
 
 // Instance is a running subject.
 type Instance interface {
-	// Signal sends a signal, named without SIG, to the subject's own process.
+	// Signal sends a signal, named without SIG, to the subject's own process. The
+	// error wraps ErrEnded if it has ended.
 	Signal(ctx context.Context, name string) (Sent, error)
 	// Exited delivers the exit, once, and is closed then, or when the instance was
 	// closed before it ended.

@@ -34,9 +34,18 @@ func verifyRole(ctx context.Context, _ json.RawMessage, emit control.Emit, _ fun
 	return v, nil
 }
 
-// Do executes verify (a topology.VerifySpec): one client judges one server.
+// Do executes clients (the names of those that count) and verify (a
+// topology.VerifySpec): one client judges one server.
 func (v *verifier) Do(ctx context.Context, name string, arg json.RawMessage) (any, error) {
-	if name != "verify" {
+	switch name {
+	case "verify":
+	case "clients":
+		names := []string{}
+		for _, c := range v.clients {
+			names = append(names, c.Name)
+		}
+		return names, nil
+	default:
 		return nil, fmt.Errorf("verify: no command %q", name)
 	}
 	var spec topology.VerifySpec

@@ -181,12 +181,13 @@ func (i *instance) Signal(ctx context.Context, name string) (proxy.Sent, error) 
 		i.mu.Lock()
 		i.kids = append(i.kids, kids...)
 		i.mu.Unlock()
-		if t, err := i.fd.Signal(sig); err == nil {
-			return proxy.Sent{T: t, Via: "pidfd"}, nil
-		}
+		return i.fd.Signal(sig)
 	}
 	t := history.Now()
 	_, err = i.d.Client.ContainerKill(ctx, i.c.GetContainerID(), client.ContainerKillOptions{Signal: "SIG" + name})
+	if err != nil && strings.Contains(err.Error(), "is not running") {
+		err = fmt.Errorf("%w: %w", proxy.ErrEnded, err)
+	}
 	return proxy.Sent{T: t, Via: "api"}, err
 }
 

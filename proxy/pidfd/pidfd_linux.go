@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"faultbed/proxy"
 	"faultbed/reports/history"
 	"golang.org/x/sys/unix"
 )
@@ -32,13 +33,17 @@ func Open(pid int) (*FD, error) {
 	return &FD{fd, pid}, nil
 }
 
-// Signal sends sig and returns the instant just before the call.
-func (f *FD) Signal(sig syscall.Signal) (int64, error) {
-	t := history.Now()
-	if err := unix.PidfdSendSignal(f.fd, sig, nil, 0); err != nil {
-		return t, fmt.Errorf("signal %d: %w", f.pid, err)
+// Signal sends sig. The error wraps [proxy.ErrEnded] if the process has ended.
+func (f *FD) Signal(sig syscall.Signal) (proxy.Sent, error) {
+	caught, err := catches(f.pid, sig)
+	s := proxy.Sent{Via: "pidfd", NoHandler: err == nil && !caught, T: history.Now()}
+	switch err := unix.PidfdSendSignal(f.fd, sig, nil, 0); {
+	case errors.Is(err, unix.ESRCH):
+		return s, fmt.Errorf("signal %d: %w", f.pid, proxy.ErrEnded)
+	case err != nil:
+		return s, fmt.Errorf("signal %d: %w", f.pid, err)
 	}
-	return t, nil
+	return s, nil
 }
 
 // Wait returns the instant at which the process was seen to have exited.
@@ -97,9 +102,12 @@ func Comm(pid int) string {
 	return s[open+1 : end]
 }
 
-// Catches tells whether the process has a handler for the signal: a PID 1
-// without one never gets it.
-func Catches(pid int, sig syscall.Signal) (bool, error) {
+// catches tells whether the process has a handler for the signal: a PID 1
+// without one never gets it. KILL and STOP need none.
+func catches(pid int, sig syscall.Signal) (bool, error) {
+	if sig == syscall.SIGKILL || sig == syscall.SIGSTOP {
+		return true, nil
+	}
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return false, err

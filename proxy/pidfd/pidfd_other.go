@@ -5,6 +5,8 @@ package pidfd
 import (
 	"context"
 	"syscall"
+
+	"faultbed/proxy"
 )
 
 // FD refers to one process; there is none on this system.
@@ -14,7 +16,7 @@ type FD struct{}
 func Open(int) (*FD, error) { return nil, ErrUnsupported }
 
 // Signal returns ErrUnsupported.
-func (*FD) Signal(syscall.Signal) (int64, error) { return 0, ErrUnsupported }
+func (*FD) Signal(syscall.Signal) (proxy.Sent, error) { return proxy.Sent{}, ErrUnsupported }
 
 // Wait returns ErrUnsupported.
 func (*FD) Wait(context.Context) (int64, error) { return 0, ErrUnsupported }
@@ -30,6 +32,3 @@ func Descendants(int) []int { return nil }
 
 // Comm is unknown here.
 func Comm(int) string { return "" }
-
-// Catches is unknown here.
-func Catches(int, syscall.Signal) (bool, error) { return false, ErrUnsupported }

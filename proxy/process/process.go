@@ -138,11 +138,14 @@ func (i *instance) Signal(_ context.Context, name string) (proxy.Sent, error) {
 	i.kids = append(i.kids, kids...)
 	i.mu.Unlock()
 	if i.fd != nil {
-		t, err := i.fd.Signal(sig)
-		return proxy.Sent{T: t, Via: "pidfd"}, err
+		return i.fd.Signal(sig)
 	}
 	t := history.Now()
-	return proxy.Sent{T: t, Via: "kill"}, i.cmd.Process.Signal(sig)
+	err = i.cmd.Process.Signal(sig)
+	if errors.Is(err, os.ErrProcessDone) {
+		err = proxy.ErrEnded
+	}
+	return proxy.Sent{T: t, Via: "kill"}, err
 }
 
 func (i *instance) Exited() <-chan proxy.Exit { return i.exit }

@@ -282,7 +282,7 @@ func starting(v *check.View) []StartCell {
 		if s.Signal.T == 0 {
 			continue
 		}
-		c := StartCell{Real: s.Signal.T - s.Started.T, Served: s.Served}
+		c := StartCell{Real: s.Signal.T - s.Started.T, Served: s.Served, TooEarly: s.TooEarly()}
 		if i < len(v.Plan.Offsets) {
 			c.Offset = v.Plan.Offsets[i]
 		}

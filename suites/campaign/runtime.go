@@ -96,7 +96,7 @@ func dockerRuntime(ctx context.Context, e *engine.Engine, labnode, run string, s
 		if err != nil {
 			return "", err
 		}
-		return b.Debian(ctx, "bookworm", []string{"openssl", "python3-minimal"}, map[string][]byte{"/labnode": bin})
+		return b.Debian(ctx, "bookworm", []string{"openssl", "python3"}, map[string][]byte{"/labnode": bin})
 	}
 	nodes := topology.NewDocker(e, run, topology.Images{Labnode: img, Verify: verify})
 	return &environment{kind: "docker", why: "Docker engine " + e.Version + " answers", engine: e, images: b, nodes: nodes,

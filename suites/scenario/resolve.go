@@ -52,7 +52,7 @@ func Resolve(s *Scenario, spec *proxy.Spec, variant string, seed uint64, trial i
 	p := history.Plan{
 		Version: history.PlanVersion, Scenario: s.Name, Description: s.Description, Engine: s.Engine,
 		Subject: spec.Name, Variant: variant, Seed: seed, Trial: trial, Exclusive: s.Exclusive, Replicas: s.Replicas,
-		Promise:  promise(spec),
+		Promise: promise(spec), Propagation: int64(s.Propagation), Out: int64(s.Out),
 		Duration: int64(s.Duration), Timeout: int64(s.Timeout), Expect: s.expectation(), Settings: s.settings(spec),
 		Cases: s.Cases, Clients: s.Clients, Arrivals: []history.Arrival{}, Faults: []history.Fault{},
 	}

@@ -2,10 +2,12 @@ package scenario
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"faultbed/fixtures/topology"
+	"faultbed/proxy"
 	"faultbed/reports/history"
 )
 
@@ -47,10 +49,10 @@ func (t *trial) startOnce(ctx context.Context, i int, offset int64) error {
 	}()
 	time.Sleep(time.Duration(st.T + offset - history.Now()))
 	sent, err := inst.Signal(ctx, t.plan.Promise.Signal)
-	if err != nil && !ended(rep) {
+	if err != nil && !errors.Is(err, proxy.ErrEnded) {
 		return fmt.Errorf("%w: %w", ErrInjector, err)
 	}
-	t.note(history.Event{T: sent.T, Kind: history.Signal, Node: launch.Name, Signal: t.plan.Promise.Signal, Via: sent.Via})
+	t.signalled(sent, launch.Name, "", t.plan.Promise.Signal)
 	return t.afterStartSignal(ctx, rep, launch.Name)
 }
 

@@ -3,6 +3,7 @@ package scenario
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -188,7 +189,9 @@ func (t *trial) process(ctx context.Context, f history.Fault) error {
 		if ended(rep) {
 			break
 		}
-		if err := t.signal(ctx, rep, f, with.Signal); err != nil && !ended(rep) {
+		if err := t.signal(ctx, rep, f, with.Signal); errors.Is(err, proxy.ErrEnded) {
+			break
+		} else if err != nil {
 			return err
 		}
 	}
@@ -214,8 +217,17 @@ func (t *trial) signal(ctx context.Context, rep *replica, f history.Fault, name 
 	if err != nil {
 		return err
 	}
-	t.note(history.Event{T: sent.T, Kind: history.Signal, Node: fmt.Sprintf("subject-%d", rep.index), ID: f.ID, Signal: name, Via: sent.Via})
+	t.signalled(sent, fmt.Sprintf("subject-%d", rep.index), f.ID, name)
 	return nil
+}
+
+// signalled notes a signal that was sent.
+func (t *trial) signalled(sent proxy.Sent, node, id, name string) {
+	e := history.Event{T: sent.T, Kind: history.Signal, Node: node, ID: id, Signal: name, Via: sent.Via}
+	if sent.NoHandler {
+		e.Detail = history.NoHandler
+	}
+	t.note(e)
 }
 
 // awaitExit waits for a drain's end and kills what outlives its limit.

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"faultbed/certs"
 	"faultbed/certs/authority"
 	"faultbed/certs/malformed"
+	"faultbed/fixtures/control"
 	"faultbed/fixtures/load"
 	"faultbed/fixtures/topology"
 	"faultbed/reports/history"
@@ -121,6 +123,10 @@ func (t *trial) tlsFront(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	clients, err := t.verifiers(ctx, v)
+	if err != nil {
+		return err
+	}
 	for _, name := range t.plan.Cases {
 		k, err := t.lab.Certs.caseOf("front", name)
 		if err != nil {
@@ -130,7 +136,7 @@ func (t *trial) tlsFront(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		for _, client := range t.plan.Clients {
+		for _, client := range clients {
 			res := certs.Result{Case: name, Client: client, Verdict: certs.ConfigRefused, Detail: why}
 			if served {
 				target := topology.VerifySpec{Client: client, Addr: t.endpoints[0].TLS, ServerName: SubjectName, Roots: k.RootsPEM()}
@@ -149,6 +155,20 @@ func (t *trial) tlsFront(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// verifiers are those of the planned clients that are here and were seen to
+// reject; the node's own notes say why others are missing.
+func (t *trial) verifiers(ctx context.Context, v *control.Running) ([]string, error) {
+	var here []string
+	if err := v.Do(ctx, "clients", nil, &here); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrInjector, err)
+	}
+	planned := slices.DeleteFunc(slices.Clone(t.plan.Clients), func(c string) bool { return !slices.Contains(here, c) })
+	if len(planned) == 0 {
+		return nil, fmt.Errorf("%w: none of the TLS clients %s is here", ErrSetup, strings.Join(t.plan.Clients, ", "))
+	}
+	return planned, nil
 }
 
 func frontCell(k certs.Case, res certs.Result, client string) history.Event {

@@ -1,0 +1,160 @@
+package check
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"faultbed/reports/history"
+)
+
+// tolerance is what a drain may take beyond its grace before it is late: the
+// promise is the subject's, the scheduler's noise is ours.
+const tolerance = 300 * time.Millisecond
+
+func drainInFlight(v *View) []Violation {
+	s, ok := v.DrainSignal()
+	if !ok {
+		return nil
+	}
+	var out []Violation
+	for _, x := range v.InFlight(s.T) {
+		if x.IsRequest() && x.Outcome() != history.OK && x.Outcome() != history.Aborted && sentBefore(x, s.T) {
+			out = append(out, v.about(x, "in flight at the signal: %s", describe(v, x)))
+		}
+	}
+	return out
+}
+
+// sentBefore tells whether the request was in the subject's hands at t. One that
+// was only being dialled may still be refused, and one whose first byte left in
+// the same millisecond is a race that no subject can win.
+func sentBefore(x *Exchange, t int64) bool {
+	return x.End.Sent != 0 && x.End.Sent < t-int64(time.Millisecond)
+}
+
+func drainTime(v *View) []Violation {
+	return v.eachDrain(func(s history.Event) (int64, string) {
+		grace := v.Plan.Settings.Grace
+		if k, ok := v.KilledAfter(s.Node, s.T); ok {
+			return k.T, fmt.Sprintf("still alive %v after the signal, killed by the bed; promised %v", ms(k.T-s.T), time.Duration(grace))
+		}
+		if x, ok := v.ExitAfter(s.Node, s.T); ok && x.T-s.T > grace+int64(tolerance) {
+			return x.T, fmt.Sprintf("gone %v after the signal; promised %v", ms(x.T-s.T), time.Duration(grace))
+		}
+		return 0, ""
+	})
+}
+
+// eachDrain collects a violation for every drain of which say tells something.
+func (v *View) eachDrain(say func(signal history.Event) (at int64, what string)) (out []Violation) {
+	drains := v.Drains()
+	for _, s := range drains {
+		at, what := say(s)
+		if len(drains) > 1 && what != "" {
+			what = s.Node + ": " + what
+		}
+		if what != "" {
+			out = append(out, Violation{At: v.Rel(at), What: what, Evidence: v.end(s)})
+		}
+	}
+	return out
+}
+
+// end is the signals to a node and what became of its process.
+func (v *View) end(s history.Event) []history.Event {
+	var out []history.Event
+	for _, e := range v.Fault {
+		if e.T >= s.T && e.Node == s.Node && slices.Contains([]history.Kind{history.Signal, history.Exit, history.Killed, history.Orphan}, e.Kind) {
+			out = append(out, e)
+		}
+	}
+	return out[:min(len(out), 14)]
+}
+
+func drainExit(v *View) []Violation {
+	return v.eachDrain(func(s history.Event) (int64, string) {
+		x, ok := v.ExitAfter(s.Node, s.T)
+		if _, killed := v.KilledAfter(s.Node, s.T); !ok || killed || slices.Contains(v.Plan.Promise.ExitCodes, x.Code) {
+			return 0, ""
+		}
+		return x.T, fmt.Sprintf("exit code %d%s; promised %v", x.Code, bySignal(x), v.Plan.Promise.ExitCodes)
+	})
+}
+
+// drainConnect looks at new connections after the signal.
+func drainConnect(v *View) []Violation {
+	s, ok := v.DrainSignal()
+	if !ok {
+		return nil
+	}
+	edge := v.closingEdge(s.T)
+	return v.each(func(x *Exchange) string {
+		if !v.connectsAfter(x, s.T) || x == edge {
+			return ""
+		}
+		switch x.Outcome() {
+		case history.OK, history.Refused, history.Aborted, history.Status5xx:
+			return ""
+		}
+		return fmt.Sprintf("connect %v after the signal: %s", ms(x.Begin.T-s.T), describe(v, x))
+	})
+}
+
+func (v *View) connectsAfter(x *Exchange, t int64) bool {
+	return x.Arrival.Class == history.Fresh && x.Begin.T > t && x.End != nil
+}
+
+// closingEdge is the last connect that was not refused, if it was reset:
+// close(2) of a listener resets what waits in its queue, and no program can
+// make that queue empty at that instant. More than this one is the subject's, and
+// so is one that began when another had been refused: nothing listened by then.
+func (v *View) closingEdge(t int64) *Exchange {
+	var last *Exchange
+	closed := v.EndT()
+	for _, x := range v.Exchanges {
+		switch {
+		case !v.connectsAfter(x, t):
+		case x.Outcome() == history.Refused:
+			closed = min(closed, x.End.T)
+		default:
+			last = x
+		}
+	}
+	if last != nil && last.Outcome() == history.Reset && last.Begin.T <= closed {
+		return last
+	}
+	return nil
+}
+
+func stragglers(v *View) []Violation {
+	var out []Violation
+	for _, e := range v.Fault {
+		if e.Kind == history.Orphan && len(v.Killed) == 0 { // after our own kill they are our doing
+			out = append(out, Violation{At: v.Rel(e.T), What: fmt.Sprintf("process %s outlived the subject", e.Detail), Evidence: []history.Event{e}})
+		}
+	}
+	return out
+}
+
+func controlKill(v *View) []Violation {
+	if len(v.Signals) == 0 {
+		return nil
+	}
+	s := v.Signals[0]
+	var out []Violation
+	x, ok := v.ExitAfter(s.Node, s.T)
+	if !ok || x.Signal != "KILL" {
+		out = append(out, Violation{At: v.Rel(s.T), What: "SIGKILL was sent and no death by SIGKILL was seen", Evidence: v.end(s)})
+	}
+	lost := 0
+	for _, f := range v.InFlight(s.T) {
+		if f.IsRequest() && f.Outcome() != history.OK {
+			lost++
+		}
+	}
+	if lost == 0 && len(stragglers(v)) == 0 { // workers that outlive their master go on serving
+		out = append(out, Violation{At: v.Rel(s.T), What: "SIGKILL lost no request in flight: the bed sees nothing"})
+	}
+	return out
+}
