@@ -1,0 +1,293 @@
+package check
+
+import (
+	"cmp"
+	"slices"
+	"testing"
+	"time"
+
+	"faultbed/reports/history"
+)
+
+const (
+	t0  = int64(1_000_000_000_000)
+	msN = int64(time.Millisecond)
+)
+
+// bed builds a trial's history in milliseconds from T0.
+type bed struct{ t history.Trial }
+
+func newBed(p history.Plan) *bed {
+	if p.Engine == "" {
+		p.Engine = "timeline"
+	}
+	p.Replicas = max(p.Replicas, 1)
+	p.Duration = 4000 * msN
+	p.Settings.Grace = 2000 * msN
+	p.Promise = history.Promise{Signal: "TERM", Grace: 2000 * msN, ExitCodes: []int{0}}
+	return &bed{history.Trial{Plan: p, Info: history.TrialInfo{T0: t0, Status: "complete"}}}
+}
+
+// req adds an arrival that began and ended at the given times with an outcome.
+func (b *bed) req(id string, c history.Class, from, to int64, o history.Outcome, more ...func(*history.Event)) *bed {
+	b.t.Plan.Arrivals = append(b.t.Plan.Arrivals, history.Arrival{ID: id, Class: c, At: from * msN})
+	begin := history.Event{T: t0 + from*msN, Kind: history.Begin, ID: id, Class: c, Planned: t0 + from*msN}
+	end := begin
+	end.T, end.Kind, end.Outcome, end.Sent = t0+to*msN, history.End, o, t0+from*msN+1
+	for _, m := range more {
+		m(&end)
+	}
+	b.t.Client = append(b.t.Client, begin, end)
+	return b
+}
+
+func (b *bed) origin(id string, k history.Kind, at int64, o history.Outcome) *bed {
+	b.t.Origin = append(b.t.Origin, history.Event{T: t0 + at*msN, Kind: k, ID: id, Outcome: o})
+	return b
+}
+
+func (b *bed) fault(k history.Kind, at int64, more ...func(*history.Event)) *bed {
+	e := history.Event{T: t0 + at*msN, Kind: k, Node: "subject-0"}
+	for _, m := range more {
+		m(&e)
+	}
+	b.t.Fault = append(b.t.Fault, e)
+	return b
+}
+
+func (b *bed) window(kind string, from, to int64) *bed {
+	b.t.Plan.Faults = append(b.t.Plan.Faults, history.Fault{ID: "f1", Kind: kind, At: from * msN, For: (to - from) * msN})
+	id := func(e *history.Event) { e.ID = "f1" }
+	return b.fault(history.Inject, from, id).fault(history.Lift, to, id)
+}
+
+func status(n int) func(*history.Event) { return func(e *history.Event) { e.Status = n } }
+func code(n int) func(*history.Event)   { return func(e *history.Event) { e.Code = n } }
+func sig(s string) func(*history.Event) { return func(e *history.Event) { e.Signal = s } }
+
+// names are the distinct checks that fired.
+func (b *bed) names() []string {
+	var out []string
+	for _, v := range Find(New(&b.t)) {
+		if !slices.Contains(out, v.Check) {
+			out = append(out, v.Check)
+		}
+	}
+	return out
+}
+
+var (
+	plain = history.Plan{}
+	drain = history.Plan{Expect: history.Expectation{Drain: true}}
+	crash = history.Plan{Crash: true}
+)
+
+// drained is a good drain: work in flight is answered, later connects are
+// refused, the process is gone in time.
+func drained() *bed {
+	return newBed(drain).
+		req("a", history.Short, 100, 110, history.OK).
+		req("b", history.Slow, 700, 1100, history.OK).
+		req("c", history.Fresh, 900, 901, history.Refused).
+		fault(history.Signal, 800, sig("TERM")).fault(history.Exit, 1200)
+}
+
+func crashed() *bed {
+	b := newBed(crash).req("x", history.Crash, 1000, 1010, history.EOF).req("a", history.Slow, 900, 1300, history.OK)
+	b.t.Plan.Arrivals[0].Hook = "panic"
+	b.t.Plan.Faults = []history.Fault{{ID: "f1", Kind: "crash.panic", At: 1000 * msN}}
+	return b.fault(history.Inject, 1000, func(e *history.Event) { e.ID = "f1" })
+}
+
+func on(node string) func(*history.Event) { return func(e *history.Event) { e.Node = node } }
+
+// rolled is a good restart of two replicas one after the other.
+func rolled() *bed {
+	b := newBed(drain).req("a", history.Short, 100, 110, history.OK)
+	b.t.Plan.Replicas = 2
+	for i, node := range []string{"subject-0", "subject-1"} {
+		at := int64(1000 * i)
+		b.fault(history.Start, -200, on(node)).fault(history.Signal, 500+at, on(node), sig("TERM")).fault(history.Exit, 900+at, on(node)).
+			fault(history.Restart, 910+at, on(node)).fault(history.Start, 920+at, on(node)).fault(history.Ready, 1000+at, on(node))
+	}
+	slices.SortStableFunc(b.t.Fault, func(a, b history.Event) int { return cmp.Compare(a.T, b.T) })
+	return b
+}
+
+// begun is a subject that was signalled 20 ms after it began to start.
+func begun() *bed {
+	return newBed(history.Plan{Engine: "starting", Expect: history.Expectation{Drain: true}}).fault(history.Start, 0).fault(history.Signal, 20, sig("TERM"))
+}
+
+func noHandler(e *history.Event) { e.Detail = history.NoHandler }
+
+func verified(oracle, verdict string) *bed {
+	b := newBed(history.Plan{Engine: "tls-back"})
+	b.t.Client = append(b.t.Client, history.Event{T: t0, Kind: history.TLSCell, ID: "eku/client-only", Phase: oracle, Verdict: verdict})
+	return b
+}
+
+// good histories: no check fires on them.
+func good() map[string]*bed {
+	failing := history.Plan{Expect: history.Expectation{Statuses: []int{502}, Allow: []history.Outcome{history.Truncated}, Recovery: 100 * msN}}
+	return map[string]*bed{
+		"one reset at the instant at which the listener closes": drained().req("e", history.Fresh, 850, 851, history.Reset),
+		"nothing happens": newBed(plain).req("a", history.Short, 1, 2, history.OK),
+		"honest failures in the window": newBed(failing).window("origin.down", 500, 1000).
+			req("a", history.Short, 600, 601, history.Status5xx, status(502)).req("b", history.Stream, 300, 520, history.Truncated).
+			req("c", history.Short, 1050, 1051, history.Status5xx, status(502)).req("d", history.Short, 1200, 1201, history.OK),
+		"upload once": newBed(plain).req("u", history.Upload, 1, 9, history.OK).
+			origin("u", history.Request, 2, "").origin("u", history.UploadDone, 5, history.OK),
+		"ambiguous upload": newBed(failing).window("wire.rst", 500, 1000).req("u", history.Upload, 600, 700, history.Status5xx, status(502)).
+			origin("u", history.Request, 610, "").origin("u", history.UploadDone, 650, history.OK),
+		"drain": drained(),
+		"SIGKILL": newBed(history.Plan{Expect: history.Expectation{Killed: true}}).req("a", history.Slow, 700, 810, history.EOF).
+			fault(history.Signal, 800, sig("KILL")).fault(history.Exit, 801, sig("KILL"), code(137)),
+		"crash":                          crashed(),
+		"control arm is not judged here": newBed(plain).req("k", history.Control, 1, 2, history.Refused),
+		"one connect reset as the listener closes": drained().req("h", history.Fresh, 850, 851, history.Reset),
+		"rolling restart":                          rolled(),
+		"killed by a start signal":                 begun().fault(history.Exit, 25, code(143), sig("TERM")),
+		"start signal before a handler":            begun().fault(history.Ready, 2600).fault(history.Killed, 2600).fault(history.Exit, 2601, sig("KILL")).edited(history.Signal, noHandler),
+		"bad chain refused":                        verified("must-reject", "reject"),
+		"bad chain not loaded":                     verified("must-reject", "config-refused"),
+		"good chain accepted":                      verified("must-accept", "accept"),
+		"either of local policy":                   verified("local-policy", "reject"),
+		"nobody could judge":                       verified("must-accept", "unreachable"),
+	}
+}
+
+// TestGoodHistoriesAreSilent is half of what a check is worth.
+func TestGoodHistoriesAreSilent(t *testing.T) {
+	for name, b := range good() {
+		if got := b.names(); len(got) != 0 {
+			t.Errorf("%s: %v fired", name, got)
+		}
+	}
+}
+
+// planted is a history with one bug and the check that must find it.
+type planted struct {
+	bug   string
+	b     *bed
+	check string
+}
+
+func bugs() []planted {
+	during := history.Plan{Expect: history.Expectation{Statuses: []int{502}}}
+	return []planted{
+		{"body altered", newBed(plain).req("a", history.Short, 1, 2, history.Corrupt), "integrity"},
+		{"another's body", newBed(plain).req("a", history.Short, 1, 2, history.CrossTalk), "integrity"},
+		{"another's body, during a fault that allows much", newBed(during).window("wire.rst", 0, 4000).req("a", history.Short, 1, 2, history.CrossTalk), "integrity"},
+		{"upload altered", newBed(plain).req("u", history.Upload, 1, 9, history.OK).origin("u", history.UploadDone, 5, history.Corrupt), "integrity"},
+		{"POST repeated", newBed(plain).req("u", history.Upload, 1, 9, history.OK).origin("u", history.Request, 2, "").
+			origin("u", history.Request, 4, "").origin("u", history.UploadDone, 5, history.OK), "at-most-once"},
+		{"success without effect", newBed(plain).req("u", history.Upload, 1, 9, history.OK).origin("u", history.UploadDone, 5, history.Truncated), "no-lost-effect"},
+		{"502 without a fault", newBed(plain).req("a", history.Short, 1, 2, history.Status5xx, status(502)), "outside"},
+		{"still failing after the recovery time", newBed(during).window("origin.down", 100, 200).req("a", history.Short, 900, 901, history.Status5xx, status(502)), "outside"},
+		{"500 for a refused origin", newBed(during).window("origin.down", 100, 2000).req("a", history.Short, 900, 901, history.Status5xx, status(500)), "during"},
+		{"hang", newBed(during).window("wire.blackhole", 100, 2000).req("a", history.Short, 300, 1900, history.Timeout), "during"},
+		{"too few succeed", newBed(history.Plan{Expect: history.Expectation{MinOK: 1, Statuses: []int{502}}}).window("toxic.latency", 100, 2000).
+			req("a", history.Short, 300, 400, history.Status5xx, status(502)), "during"},
+		{"dies by itself", newBed(plain).req("a", history.Short, 1, 2, history.OK).fault(history.Exit, 50, code(2)), "survives"},
+		{"drain cuts a request", drained().req("d", history.Slow, 700, 820, history.EOF), "drain-inflight"},
+		{"drain too late", newBed(drain).req("a", history.Short, 1, 2, history.OK).fault(history.Signal, 800).fault(history.Exit, 3500), "drain-time"},
+		{"drain never ends", newBed(drain).req("a", history.Short, 1, 2, history.OK).fault(history.Signal, 800).fault(history.Killed, 3800).fault(history.Exit, 3801, code(137), sig("KILL")), "drain-time"},
+		{"wrong exit code", newBed(drain).req("a", history.Short, 1, 2, history.OK).fault(history.Signal, 800).fault(history.Exit, 900, code(1)), "drain-exit"},
+		{"hung backlog", drained().req("h", history.Fresh, 950, 2450, history.Timeout), "drain-connect"},
+		{"two connects reset as the listener closes", drained().req("h", history.Fresh, 850, 851, history.Reset).req("i", history.Fresh, 860, 861, history.Reset), "drain-connect"},
+		{"connect reset after one was refused", drained().req("h", history.Fresh, 950, 951, history.Reset).req("i", history.Fresh, 970, 971, history.Reset), "drain-connect"},
+		{"child left behind", drained().fault(history.Orphan, 1201), "stragglers"},
+		{"blind to SIGKILL", newBed(history.Plan{Expect: history.Expectation{Killed: true}}).req("a", history.Slow, 700, 1200, history.OK).
+			fault(history.Signal, 800, sig("KILL")).fault(history.Exit, 801, sig("KILL"), code(137)), "control-kill"},
+		{"bystander lost", crashed().req("b", history.Slow, 950, 1005, history.EOF), "blast-radius"},
+		{"rolling restart that never ends", kill(rolled(), "subject-1", 1500), "drain-time"},
+		{"rolling restart with a wrong exit code", rolled().edited(history.Exit, func(e *history.Event) {
+			if e.Node == "subject-1" {
+				e.Code = 3
+			}
+		}), "drain-exit"},
+		{"restarted subject dies by itself", rolled().fault(history.Exit, 3000, on("subject-1"), code(2)), "survives"},
+		{"crash that should kill did not", dying(crashed()), "blast-radius"},
+		{"start signal lost", begun().fault(history.Ready, 2600).fault(history.Killed, 2600).fault(history.Exit, 2601, sig("KILL")), "start-signal"},
+		{"start signal ends in nothing", begun().fault(history.Killed, 2600).fault(history.Exit, 2601, sig("KILL")), "start-signal"},
+		{"bad chain accepted", verified("must-reject", "accept"), "tls-oracle"},
+		{"bad chain accepted, then no reply", verified("must-reject", "accept-then-close"), "tls-oracle"},
+		{"good chain rejected", verified("must-accept", "reject"), "tls-oracle"},
+		{"hang on a chain of local policy", verified("local-policy", "hang"), "tls-oracle"},
+	}
+}
+
+// edited changes the events of a kind.
+func (b *bed) edited(k history.Kind, change func(*history.Event)) *bed {
+	for i := range b.t.Fault {
+		if e := &b.t.Fault[i]; e.Kind == k {
+			change(e)
+		}
+	}
+	return b
+}
+
+// kill lets the bed end a node.
+func kill(b *bed, node string, at int64) *bed {
+	return b.edited(history.Exit, func(e *history.Event) {
+		if e.Node == node {
+			e.Code, e.Signal = 137, "KILL"
+		}
+	}).fault(history.Killed, at, on(node))
+}
+
+func dying(b *bed) *bed {
+	b.t.Plan.Expect.Dies = true
+	return b
+}
+
+// TestPlantedBugsAreCaught allows no other check to fire.
+func TestPlantedBugsAreCaught(t *testing.T) {
+	for _, c := range bugs() {
+		if got := c.b.names(); !slices.Equal(got, []string{c.check}) {
+			t.Errorf("%s: %v fired, want %s alone", c.bug, got, c.check)
+		}
+	}
+}
+
+// TestEveryCheckIsProven wants for each check a bug that it finds and a good
+// history that it looked at, and no bug for a check that is not.
+func TestEveryCheckIsProven(t *testing.T) {
+	found, silent := map[string]bool{}, map[string]bool{}
+	for _, c := range bugs() {
+		found[c.check] = true
+	}
+	for _, c := range All() {
+		for _, b := range good() {
+			silent[c.Name] = silent[c.Name] || c.Applies(b.t.Plan)
+		}
+		if !found[c.Name] || !silent[c.Name] {
+			t.Errorf("%s: a bug that it finds %v, a good history that it applies to %v", c.Name, found[c.Name], silent[c.Name])
+		}
+		if c.Promise == "" || c.Source == "" {
+			t.Errorf("%s promises nothing or names no source", c.Name)
+		}
+		delete(found, c.Name)
+	}
+	if len(found) > 0 {
+		t.Errorf("bugs for checks that are not: %v", found)
+	}
+}
+
+func TestEvidenceIsTwoSided(t *testing.T) {
+	b := newBed(plain).window("toxic.latency", 3000, 3100).req("u", history.Upload, 1, 9, history.OK).
+		origin("u", history.Request, 2, "").origin("u", history.Request, 4, "").origin("u", history.UploadDone, 5, history.OK)
+	vs := Find(New(&b.t))
+	if len(vs) != 1 {
+		t.Fatalf("%d violations", len(vs))
+	}
+	var kinds []history.Kind
+	for _, e := range vs[0].Evidence {
+		kinds = append(kinds, e.Kind)
+	}
+	want := []history.Kind{history.Begin, history.Request, history.Request, history.UploadDone, history.End}
+	if !slices.Equal(kinds, want) {
+		t.Errorf("evidence %v, want %v", kinds, want)
+	}
+}

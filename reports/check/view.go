@@ -1,0 +1,281 @@
+package check
+
+import (
+	"cmp"
+	"slices"
+
+	"faultbed/reports/history"
+)
+
+// View is a trial's history arranged for checks: joined by request and with the
+// realised windows of its faults.
+type View struct {
+	*history.Trial
+	Exchanges []*Exchange // one per arrival that was begun, in planned order
+	Windows   []Window
+	Signals   []history.Event
+	Exits     []history.Event // of the subject, in order
+	Killed    []history.Event
+	byID      map[string]*Exchange
+}
+
+// Exchange is one arrival seen from both sides.
+type Exchange struct {
+	Arrival history.Arrival
+	Begin   history.Event
+	End     *history.Event  // nil if the run was killed before
+	Origin  []history.Event // requests, uploads and responses with this id
+}
+
+// Window is a fault's realised time. To is the trial's end if it was not lifted.
+type Window struct {
+	Fault    history.Fault
+	From, To int64 // absolute; From is 0 if it never took effect
+}
+
+// New arranges a trial.
+func New(t *history.Trial) *View {
+	v := &View{Trial: t, byID: map[string]*Exchange{}}
+	arrivals := map[string]history.Arrival{}
+	for _, a := range t.Plan.Arrivals {
+		arrivals[a.ID] = a
+	}
+	for i, e := range t.Client {
+		switch e.Kind {
+		case history.Begin:
+			a, planned := arrivals[e.ID]
+			if !planned { // the tls engines make their requests as they go
+				a = history.Arrival{ID: e.ID, Class: e.Class, At: v.Rel(e.Planned)}
+			}
+			x := &Exchange{Arrival: a, Begin: e}
+			v.byID[e.ID], v.Exchanges = x, append(v.Exchanges, x)
+		case history.End:
+			if x := v.byID[e.ID]; x != nil {
+				x.End = &t.Client[i]
+			}
+		}
+	}
+	slices.SortStableFunc(v.Exchanges, func(a, b *Exchange) int { return cmp.Compare(a.Begin.Planned, b.Begin.Planned) })
+	for _, e := range t.Origin {
+		if x := v.byID[e.ID]; x != nil && e.ID != "" {
+			x.Origin = append(x.Origin, e)
+		}
+	}
+	v.faults()
+	return v
+}
+
+func (v *View) faults() {
+	at := map[string]*Window{}
+	for _, f := range v.Plan.Faults {
+		v.Windows = append(v.Windows, Window{Fault: f})
+	}
+	for i := range v.Windows {
+		at[v.Windows[i].Fault.ID] = &v.Windows[i]
+	}
+	for _, e := range v.Fault {
+		w := at[e.ID]
+		switch e.Kind {
+		case history.Signal:
+			v.Signals = append(v.Signals, e)
+			if w != nil && w.From == 0 {
+				w.From = e.T
+			}
+		case history.Exit:
+			v.Exits = append(v.Exits, e)
+		case history.Killed:
+			v.Killed = append(v.Killed, e)
+		case history.Inject:
+			if w != nil && w.From == 0 {
+				w.From = e.T
+			}
+		case history.Lift:
+			if w != nil {
+				w.To = e.T + e.AgeNs // the lift's call had returned by then
+			}
+		}
+	}
+	for i := range v.Windows {
+		v.close(&v.Windows[i])
+	}
+}
+
+// close ends the windows of faults that have no lift: a crash lasts as long as
+// its request, others until the trial's end; what a signal has ended is away.
+func (v *View) close(w *Window) {
+	if w.To != 0 {
+		return
+	}
+	w.To = v.EndT()
+	if w.Fault.For == 0 {
+		if x := v.crashOf(w.Fault); x != nil && x.End != nil {
+			w.From = x.Begin.T
+			if !v.Plan.Expect.Dies {
+				w.To = x.End.T
+			}
+		}
+	}
+}
+
+func (v *View) crashOf(f history.Fault) *Exchange {
+	for _, x := range v.Exchanges {
+		if x.Arrival.Class == history.Crash && "crash."+x.Arrival.Hook == f.Kind && x.Arrival.At == f.At {
+			return x
+		}
+	}
+	return nil
+}
+
+// EndT is the last instant of the trial that any ledger knows.
+func (v *View) EndT() int64 {
+	end := v.Info.T0 + v.Plan.Duration
+	for _, es := range [][]history.Event{v.Client, v.Origin, v.Fault} {
+		if len(es) > 0 {
+			end = max(end, es[len(es)-1].T)
+		}
+	}
+	return end
+}
+
+// Rel is an instant from T0.
+func (v *View) Rel(t int64) int64 { return t - v.Info.T0 }
+
+// Span is from an exchange's planned instant to its end (or the trial's).
+func (v *View) Span(x *Exchange) (from, to int64) {
+	if x.End == nil {
+		return x.Begin.Planned, v.EndT()
+	}
+	return x.Begin.Planned, x.End.T
+}
+
+// Overlaps tells whether an exchange was under way while a fault acted, or
+// within the recovery time that the scenario grants after it.
+func (v *View) Overlaps(x *Exchange) bool {
+	from, to := v.Span(x)
+	for _, w := range v.Windows {
+		if w.From != 0 && to >= w.From && from <= w.To+v.Plan.Expect.Recovery {
+			return true
+		}
+	}
+	return false
+}
+
+// Epoch is before, during or after the faults.
+func (v *View) Epoch(x *Exchange) string {
+	from, to := v.Span(x)
+	first, last := int64(0), int64(0)
+	for _, w := range v.Windows {
+		if w.From != 0 && (first == 0 || w.From < first) {
+			first = w.From
+		}
+		if w.From != 0 {
+			last = max(last, w.To)
+		}
+	}
+	switch {
+	case first == 0 || to < first:
+		return "before"
+	case from > last:
+		return "after"
+	}
+	return "during"
+}
+
+// IsRequest tells whether the exchange is a request through the subject: no
+// held connection, not the control arm, not the request that carries a crash.
+func (x *Exchange) IsRequest() bool {
+	c := x.Arrival.Class
+	return !c.IsHeld() && c != history.Control && c != history.Crash
+}
+
+// Outcome is what became of it; aborted if no end was recorded.
+func (x *Exchange) Outcome() history.Outcome {
+	if x.End == nil {
+		return history.Aborted
+	}
+	return x.End.Outcome
+}
+
+// count of origin events of a kind.
+func (x *Exchange) count(k history.Kind) int {
+	n := 0
+	for _, e := range x.Origin {
+		if e.Kind == k {
+			n++
+		}
+	}
+	return n
+}
+
+// InFlight lists what had begun and not ended at an instant, control and crash
+// excepted.
+func (v *View) InFlight(at int64) []*Exchange {
+	var out []*Exchange
+	for _, x := range v.Exchanges {
+		_, to := v.Span(x)
+		c := x.Arrival.Class
+		if x.Begin.T < at && to >= at && c != history.Control && c != history.Crash {
+			out = append(out, x)
+		}
+	}
+	return out
+}
+
+// DrainSignal is the first signal, if the subject was told to drain or killed.
+func (v *View) DrainSignal() (history.Event, bool) {
+	if len(v.Signals) == 0 || !(v.Plan.Expect.Drain || v.Plan.Expect.Killed) {
+		return history.Event{}, false
+	}
+	return v.Signals[0], true
+}
+
+// Drains is the first signal to each node, if the subjects were told to drain or
+// killed.
+func (v *View) Drains() (out []history.Event) {
+	for _, s := range v.Signals {
+		known := slices.ContainsFunc(out, func(e history.Event) bool { return e.Node == s.Node })
+		if !known && (v.Plan.Expect.Drain || v.Plan.Expect.Killed) {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// KilledAfter is when the bed killed the node at or after an instant, because
+// it outlived its limit.
+func (v *View) KilledAfter(node string, t int64) (history.Event, bool) {
+	i := slices.IndexFunc(v.Killed, func(e history.Event) bool { return e.Node == node && e.T >= t })
+	if i < 0 {
+		return history.Event{}, false
+	}
+	return v.Killed[i], true
+}
+
+// ExitAfter is the first exit of the node at or after an instant.
+func (v *View) ExitAfter(node string, t int64) (history.Event, bool) {
+	for _, e := range v.Exits {
+		if e.Node == node && e.T >= t {
+			return e, true
+		}
+	}
+	return history.Event{}, false
+}
+
+// evidence is an exchange's two-sided timeline with the faults and signals
+// that fall into it.
+func (v *View) evidence(x *Exchange) []history.Event {
+	out := []history.Event{x.Begin}
+	from, to := v.Span(x)
+	out = append(out, x.Origin...)
+	for _, e := range v.Fault {
+		near := e.T >= from-int64(200e6) && e.T <= to+int64(50e6)
+		if near && e.Kind != history.ConnOpen && e.Kind != history.ConnClose {
+			out = append(out, e)
+		}
+	}
+	if x.End != nil {
+		out = append(out, *x.End)
+	}
+	slices.SortStableFunc(out, func(a, b history.Event) int { return cmp.Compare(a.T, b.T) })
+	return out[:min(len(out), 14)]
+}
