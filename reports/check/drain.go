@@ -2,7 +2,9 @@ package check
 
 import (
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"faultbed/reports/history"
@@ -37,10 +39,10 @@ func drainTime(v *View) []Violation {
 	return v.eachDrain(func(s history.Event) (int64, string) {
 		grace := v.Plan.Settings.Grace
 		if k, ok := v.KilledAfter(s.Node, s.T); ok {
-			return k.T, fmt.Sprintf("still alive %v after the signal, killed by the bed; promised %v", ms(k.T-s.T), time.Duration(grace))
+			return k.T, fmt.Sprintf("still alive %v after the signal, killed by the bed; promised %v%s", ms(k.T-s.T), time.Duration(grace), v.held(k.T))
 		}
 		if x, ok := v.ExitAfter(s.Node, s.T); ok && x.T-s.T > grace+int64(tolerance) {
-			return x.T, fmt.Sprintf("gone %v after the signal; promised %v", ms(x.T-s.T), time.Duration(grace))
+			return x.T, fmt.Sprintf("gone %v after the signal; promised %v%s", ms(x.T-s.T), time.Duration(grace), v.held(x.T))
 		}
 		return 0, ""
 	})
@@ -70,6 +72,24 @@ func (v *View) end(s history.Event) []history.Event {
 		}
 	}
 	return out[:min(len(out), 14)]
+}
+
+// held names what was open to the end: what the drain waited for.
+func (v *View) held(end int64) string {
+	open := map[history.Class]int{}
+	for _, x := range v.Exchanges {
+		if from, to := v.Span(x); x.Arrival.Class != history.Control && from < end && to >= end-int64(5*time.Millisecond) {
+			open[x.Arrival.Class]++
+		}
+	}
+	var parts []string
+	for _, c := range slices.Sorted(maps.Keys(open)) {
+		parts = append(parts, fmt.Sprintf("%d %s", open[c], c))
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return "; open until then: " + strings.Join(parts, ", ")
 }
 
 func drainExit(v *View) []Violation {

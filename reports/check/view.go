@@ -2,6 +2,7 @@ package check
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 
 	"faultbed/reports/history"
@@ -101,12 +102,17 @@ func (v *View) faults() {
 }
 
 // close ends the windows of faults that have no lift: a crash lasts as long as
-// its request, others until the trial's end; what a signal has ended is away.
+// its request, a restart until the replica is ready again, others until the
+// trial's end; what a signal has ended is away.
 func (v *View) close(w *Window) {
 	if w.To != 0 {
 		return
 	}
 	w.To = v.EndT()
+	if back, ok := v.ReadyAfter(w.Fault, w.From); ok {
+		w.To = back
+		return
+	}
 	if w.Fault.For == 0 {
 		if x := v.crashOf(w.Fault); x != nil && x.End != nil {
 			w.From = x.Begin.T
@@ -115,6 +121,17 @@ func (v *View) close(w *Window) {
 			}
 		}
 	}
+}
+
+// ReadyAfter is when a restarted replica was ready again.
+func (v *View) ReadyAfter(f history.Fault, from int64) (int64, bool) {
+	node := fmt.Sprintf("subject-%d", f.Replica)
+	for _, e := range v.Fault {
+		if f.Kind == "process.restart" && from != 0 && e.Kind == history.Ready && e.Node == node && e.T > from {
+			return e.T, true
+		}
+	}
+	return 0, false
 }
 
 func (v *View) crashOf(f history.Fault) *Exchange {

@@ -5,13 +5,12 @@ type Kind string
 
 // Kinds of the client ledger, written by load.
 const (
-	Begin    Kind = "begin"     // an arrival was handed to its sender; T is that instant
-	End      Kind = "end"       // an arrival reached its outcome; T is that instant
-	Unsent   Kind = "unsent"    // an arrival that was never sent, with the reason in Detail
-	WSClose  Kind = "ws-close"  // a WebSocket close frame arrived; Code holds its status
-	GoAway   Kind = "goaway"    // an HTTP/2 GOAWAY arrived; Code holds its error code
-	TLSCell  Kind = "tls-cell"  // one chain judged by one verifier: ID case, Class verifier, Verdict
-	ClientUp Kind = "client-up" // a connection of load was established
+	Begin   Kind = "begin"    // an arrival was handed to its sender; T is that instant
+	End     Kind = "end"      // an arrival reached its outcome; T is that instant
+	Unsent  Kind = "unsent"   // an arrival that was never sent, with the reason in Detail
+	WSClose Kind = "ws-close" // a WebSocket close frame arrived; Code holds its status
+	GoAway  Kind = "goaway"   // an HTTP/2 GOAWAY arrived; Code holds its error code
+	TLSCell Kind = "tls-cell" // one chain judged by one verifier: ID case, Class verifier, Verdict
 )
 
 // Kinds of the origin ledger.

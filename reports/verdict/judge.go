@@ -196,10 +196,8 @@ func lateReplicas(v *check.View) (out []string) {
 		if w.Fault.Kind != "process.restart" || w.From == 0 || v.Plan.Out == 0 {
 			continue
 		}
-		node := fmt.Sprintf("subject-%d", w.Fault.Replica)
-		back := slices.IndexFunc(v.Fault, func(e history.Event) bool { return e.Kind == history.Ready && e.Node == node && e.T > w.From })
-		if back < 0 || v.Fault[back].T-w.From > v.Plan.Out {
-			out = append(out, fmt.Sprintf("%s was not ready again %v after its signal, when its clients came back", node, history.Dur(v.Plan.Out)))
+		if back, ok := v.ReadyAfter(w.Fault, w.From); !ok || back-w.From > v.Plan.Out {
+			out = append(out, fmt.Sprintf("subject-%d was not ready again %v after its signal, when its clients came back", w.Fault.Replica, history.Dur(v.Plan.Out)))
 		}
 	}
 	return out

@@ -14,10 +14,9 @@ import (
 // starting starts the subject once for each offset and sends its drain signal
 // so long after the process existed.
 func (t *trial) starting(ctx context.Context) error {
-	t.t0 = history.Now()
-	t.mu.Lock()
-	t.info.T0 = t.t0
-	t.mu.Unlock()
+	if err := t.startClock(history.Now()); err != nil {
+		return err
+	}
 	for i, off := range t.plan.Offsets {
 		if ctx.Err() != nil {
 			return ctx.Err()

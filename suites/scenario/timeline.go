@@ -25,12 +25,7 @@ const overtime = time.Second
 
 // timeline sends the load, acts the faults and waits for the end.
 func (t *trial) timeline(ctx context.Context) error {
-	t.t0 = history.Now() + int64(lead)
-	t.mu.Lock()
-	t.info.T0, t.info.Limit = t.t0, t.plan.Settings.Grace+int64(overtime)
-	t.info.Addr = t.endpoints[0].Addr
-	t.mu.Unlock()
-	if err := t.save(); err != nil {
+	if err := t.startClock(history.Now() + int64(lead)); err != nil {
 		return err
 	}
 	running, err := t.session(ctx, t.nodes["load"], "load", t.loadSpec(), t.client)
@@ -53,6 +48,15 @@ func (t *trial) timeline(ctx context.Context) error {
 		return fmt.Errorf("%w: %w", ErrInjector, err)
 	}
 	return nil
+}
+
+// startClock sets T0 and has it on disk before anything happens after it.
+func (t *trial) startClock(t0 int64) error {
+	t.mu.Lock()
+	t.t0 = t0
+	t.info.T0, t.info.Limit, t.info.Addr = t0, t.plan.Settings.Grace+int64(overtime), t.endpoints[0].Addr
+	t.mu.Unlock()
+	return t.save()
 }
 
 func (t *trial) loadSpec() load.Spec {
@@ -87,9 +91,7 @@ func (t *trial) act(ctx context.Context, f history.Fault) {
 	}
 	if err != nil && ctx.Err() == nil {
 		t.note(history.Event{Kind: history.Error, ID: f.ID, Detail: err.Error()})
-		t.mu.Lock()
-		t.injErr = fmt.Errorf("%w: %s: %w", ErrInjector, f.Kind, err)
-		t.mu.Unlock()
+		t.blame(fmt.Errorf("%s: %w", f.Kind, err))
 	}
 }
 

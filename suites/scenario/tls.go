@@ -48,7 +48,9 @@ func (t *trial) tlsBack(ctx context.Context) error {
 	if err := t.subjects(ctx); err != nil {
 		return err
 	}
-	t.startClock()
+	if err := t.startClock(history.Now()); err != nil {
+		return err
+	}
 	for i, name := range t.plan.Cases {
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -58,13 +60,6 @@ func (t *trial) tlsBack(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-func (t *trial) startClock() {
-	t.t0 = history.Now()
-	t.mu.Lock()
-	t.info.T0 = t.t0
-	t.mu.Unlock()
 }
 
 // backCase sends one request while the origin serves one chain. Only the origin
@@ -118,7 +113,9 @@ func (t *trial) single(ctx context.Context, id string) (history.Event, error) {
 
 // tlsFront lets each client verify each chain as the subject serves it.
 func (t *trial) tlsFront(ctx context.Context) error {
-	t.startClock()
+	if err := t.startClock(history.Now()); err != nil {
+		return err
+	}
 	v, err := t.session(ctx, t.nodes["verify"], "verify", struct{}{}, t.client)
 	if err != nil {
 		return err

@@ -87,13 +87,10 @@ func (t *trial) open() error {
 	if err := os.MkdirAll(t.dir, 0o755); err != nil {
 		return err
 	}
-	plan, err := t.plan.Encode()
-	if err != nil {
+	if err := history.WriteJSON(filepath.Join(t.dir, history.PlanFile), t.plan); err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(t.dir, history.PlanFile), plan, 0o644); err != nil {
-		return err
-	}
+	var err error
 	t.info = history.TrialInfo{Runtime: t.lab.Runtime, Status: "running", Versions: t.subj.Versions, Peers: map[string]string{}}
 	for name, into := range map[string]**history.Ledger{history.ClientFile: &t.client, history.OriginFile: &t.origin, history.FaultFile: &t.fault} {
 		if *into, err = history.CreateLedger(filepath.Join(t.dir, name)); err != nil {
@@ -117,7 +114,16 @@ func (t *trial) note(e history.Event) {
 	if e.Node == "" {
 		e.Node = "bed"
 	}
-	t.fault.Append(e)
+	if err := t.fault.Append(e); err != nil {
+		t.blame(err)
+	}
+}
+
+// blame records the bed's or an injector's own failure: the trial can't count.
+func (t *trial) blame(err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.injErr = errors.Join(t.injErr, fmt.Errorf("%w: %w", ErrInjector, err))
 }
 
 func (t *trial) run(ctx context.Context) error {
