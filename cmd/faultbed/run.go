@@ -16,6 +16,7 @@ import (
 	"faultbed/reports/verdict"
 	"faultbed/suites/campaign"
 	"faultbed/suites/scenario"
+	"faultbed/suites/spec"
 	"github.com/spf13/cobra"
 )
 
@@ -98,6 +99,10 @@ func pickScenarios(want []string) ([]*scenario.Scenario, error) {
 // pick takes names and globs from those built in and reads files.
 func pick[T any](what string, want []string, all []T, name func(T) string, load func(string) (T, error)) ([]T, error) {
 	var out []T
+	var names []string
+	for _, x := range all {
+		names = append(names, name(x))
+	}
 	seen := map[string]bool{}
 	add := func(x T) {
 		if !seen[name(x)] {
@@ -110,6 +115,9 @@ func pick[T any](what string, want []string, all []T, name func(T) string, load 
 			x, err := load(w)
 			if err != nil {
 				return nil, err
+			}
+			if seen[name(x)] {
+				return nil, fmt.Errorf("%w: --%s %s: there is another %s with the name %q", campaign.ErrInput, what, w, what, name(x))
 			}
 			add(x)
 			continue
@@ -126,7 +134,7 @@ func pick[T any](what string, want []string, all []T, name func(T) string, load 
 			}
 		}
 		if !found {
-			return nil, fmt.Errorf("%w: --%s %q: no such %s: see faultbed list %ss", campaign.ErrInput, what, w, what, what)
+			return nil, fmt.Errorf("%w: --%s %q: no such %s%s; faultbed list %ss shows all", campaign.ErrInput, what, w, what, meant(w, names), what)
 		}
 	}
 	return out, nil
@@ -161,11 +169,12 @@ func (f *runFlags) campaign(ctx context.Context, opt campaign.Options) (verdict.
 		show.end()
 		return verdict.Result{}, err
 	}
-	specs := make(chan bool, 1)
-	go func() { specs <- runSpecs(ctx, c) }()
+	specs := make(chan map[string]string, 1)
+	go func() { specs <- runSpecs(c) }()
 	runErr := c.Run(ctx)
-	if runErr == nil || ctx.Err() == nil {
-		<-specs
+	var failed map[string]string
+	if ctx.Err() == nil {
+		failed = <-specs
 	}
 	closeErr := c.Close(ctx)
 	show.end()
@@ -173,14 +182,25 @@ func (f *runFlags) campaign(ctx context.Context, opt campaign.Options) (verdict.
 	if ctx.Err() != nil {
 		return res, errors.Join(errInterrupted, closeErr, err)
 	}
-	return res, errors.Join(runErr, closeErr, err)
+	return res, errors.Join(runErr, closeErr, err, agree(res, failed))
+}
+
+// agree sees that what the specs assert beyond the verdicts held too: a spec
+// that failed while its cell's verdict is pass would otherwise go unseen.
+func agree(res verdict.Result, failed map[string]string) error {
+	for _, c := range res.Cells {
+		if why, ok := failed[spec.Title(c.Scenario, c.Subject, c.Variant)]; ok && c.Verdict == verdict.Pass {
+			return fmt.Errorf("%w: the verdict of %s on %s is pass, yet its spec failed: %s", campaign.ErrEnvironment, c.Scenario, c.Subject, why)
+		}
+	}
+	return nil
 }
 
 // finish judges a run folder, renders it and prints the table.
 func (f *runFlags) finish(dir string) (verdict.Result, error) {
 	res, run, err := verdict.JudgeDir(dir)
 	if err != nil {
-		return res, err
+		return res, fmt.Errorf("%w: %w", campaign.ErrInput, err)
 	}
 	if err := reports.Write(dir, res, run.Trials); err != nil {
 		return res, err
@@ -194,6 +214,7 @@ func (f *runFlags) finish(dir string) (verdict.Result, error) {
 		os.Stdout.Write(b)
 	case !f.quiet:
 		printTable(os.Stdout, res)
+		printProblems(os.Stdout, dir, res)
 		fmt.Printf("\n%s: %s\nreport: %s\n", res.Verdict, res.Reason, filepath.Join(dir, reports.HTMLFile))
 	}
 	return res, nil
@@ -251,7 +272,10 @@ func replayCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			old, err := history.ReadRun(args[0])
 			if err != nil {
-				return err
+				return fmt.Errorf("%w: %w", campaign.ErrInput, err)
+			}
+			if !cmd.Flags().Changed("runtime") {
+				f.runtime = old.Manifest.Runtime
 			}
 			opt, err := f.options0()
 			if err != nil {
@@ -279,10 +303,16 @@ func replayCommand() *cobra.Command {
 	return cmd
 }
 
-// options0 are a replay's: no scenarios, one trial.
+// options0 are a replay's: no scenarios, one trial, and the files' subjects in
+// place of or beside those built in.
 func (f *runFlags) options0() (campaign.Options, error) {
 	f.trials = 1
 	opt, err := f.options()
+	if err != nil {
+		return opt, err
+	}
 	opt.Scenarios = nil
+	all, err := proxy.Embedded()
+	opt.Subjects = append(all, opt.Subjects...)
 	return opt, err
 }

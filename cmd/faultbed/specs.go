@@ -1,9 +1,9 @@
 package main
 
 import (
-	"context"
 	"io"
 	"path/filepath"
+	"strings"
 
 	"faultbed/suites/campaign"
 	"faultbed/suites/drain"
@@ -13,6 +13,7 @@ import (
 	"faultbed/suites/tls"
 	"github.com/onsi/ginkgo/v2"
 	"github.com/onsi/ginkgo/v2/formatter"
+	"github.com/onsi/ginkgo/v2/types"
 	"github.com/onsi/gomega"
 )
 
@@ -23,8 +24,10 @@ func (quietT) Fail() {}
 
 // runSpecs runs the campaign's specs in process: serially, in order, without
 // retries; a selection that matches nothing fails. Its JSON report goes to the
-// run folder as an index; the verdicts are faultbed's own.
-func runSpecs(_ context.Context, c *campaign.Campaign) bool {
+// run folder as an index; the verdicts are faultbed's own. What it returns is
+// why specs failed, by their titles.
+func runSpecs(c *campaign.Campaign) map[string]string {
+	failed := map[string]string{}
 	formatter.ColorableStdOut = io.Discard // progress and table are ours
 	gomega.RegisterFailHandler(ginkgo.Fail)
 	network.Specs(c)
@@ -32,10 +35,17 @@ func runSpecs(_ context.Context, c *campaign.Campaign) bool {
 	panics.Specs(c)
 	tls.Specs(c)
 	spec.Others(c, "network", "drain", "panics", "tls")
+	ginkgo.ReportAfterSuite("what failed", func(r ginkgo.Report) {
+		for _, s := range r.SpecReports.WithState(types.SpecStateFailureStates) {
+			why, _, _ := strings.Cut(s.FailureMessage(), "\n")
+			failed[s.LeafNodeText] = why
+		}
+	})
 	suite, reporter := ginkgo.GinkgoConfiguration()
 	suite.FailOnEmpty, suite.FlakeAttempts, suite.ParallelTotal = true, 0, 1
 	suite.RandomizeAllSpecs = false
 	reporter.NoColor, reporter.Succinct = true, true
 	reporter.JSONReport = filepath.Join(c.Dir(), "ginkgo.json")
-	return ginkgo.RunSpecs(quietT{}, "faultbed", suite, reporter)
+	ginkgo.RunSpecs(quietT{}, "faultbed", suite, reporter)
+	return failed
 }

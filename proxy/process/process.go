@@ -17,6 +17,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -164,6 +165,7 @@ func (i *instance) Close(context.Context) ([]byte, error) {
 			syscall.Kill(pid, syscall.SIGKILL)
 		}
 	}
+	awaitGone(kids) // they may hold the port that the next start needs
 	if i.fd != nil {
 		i.fd.Close()
 	}
@@ -172,6 +174,16 @@ func (i *instance) Close(context.Context) ([]byte, error) {
 		errs = append(errs, os.Remove(f))
 	}
 	return i.log.Bytes(), errors.Join(errs...)
+}
+
+// awaitGone waits until none of the processes that were killed is left.
+func awaitGone(pids []int) {
+	for range 200 {
+		if !slices.ContainsFunc(pids, func(pid int) bool { return pidfd.Comm(pid) != "" }) {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
 }
 
 // marked tells whether pid still is a process of this run.

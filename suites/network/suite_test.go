@@ -7,4 +7,4 @@ import (
 	"faultbed/suites/spec"
 )
 
-func TestSuite(t *testing.T) { spec.Main(t, "network", network.Specs) }
+func TestSuite(t *testing.T) { spec.Main(t, "network", network.Specs, "go", "nginx", "python") }

@@ -7,4 +7,4 @@ import (
 	"faultbed/suites/spec"
 )
 
-func TestSuite(t *testing.T) { spec.Main(t, "panics", panics.Specs) }
+func TestSuite(t *testing.T) { spec.Main(t, "panics", panics.Specs, "go", "python") }

@@ -11,15 +11,21 @@ import (
 
 	"faultbed/fixtures"
 	"faultbed/proxy"
+	"faultbed/reports/verdict"
 	"faultbed/suites/campaign"
 	"faultbed/suites/scenario"
 	"github.com/onsi/ginkgo/v2"
 	"github.com/onsi/gomega"
 )
 
+// minDecided is the share of a campaign's trials that must be decided under go
+// test: a machine too noisy for one is no failure, for many it tests nothing.
+const minDecided = 0.8
+
 // Main runs one group's specs under go test: on FAULTBED_RUNTIME (process if
-// unset) and FAULTBED_SUBJECTS (go if unset, a comma list).
-func Main(t *testing.T, group string, specs func(*campaign.Campaign)) {
+// unset), with the subjects that are named, or those in FAULTBED_SUBJECTS (a
+// comma list).
+func Main(t *testing.T, group string, specs func(*campaign.Campaign), subjects ...string) {
 	if testing.Short() {
 		t.Skip("end to end: not with -short")
 	}
@@ -37,7 +43,7 @@ func Main(t *testing.T, group string, specs func(*campaign.Campaign)) {
 	if opt.Subjects, err = proxy.Embedded(); err != nil {
 		t.Fatal(err)
 	}
-	opt.Subjects = only(opt.Subjects, cmp.Or(os.Getenv("FAULTBED_SUBJECTS"), "go"))
+	opt.Subjects = only(opt.Subjects, cmp.Or(os.Getenv("FAULTBED_SUBJECTS"), strings.Join(subjects, ",")))
 	run(t, group, opt, specs)
 }
 
@@ -62,11 +68,32 @@ func run(t *testing.T, group string, opt campaign.Options, specs func(*campaign.
 	go func() { ran <- c.Run(ctx) }()
 	gomega.RegisterFailHandler(ginkgo.Fail)
 	specs(c)
-	ginkgo.RunSpecs(t, group)
+	suite, reporter := ginkgo.GinkgoConfiguration()
+	suite.FailOnEmpty, suite.FlakeAttempts = true, 0
+	ginkgo.RunSpecs(t, group, suite, reporter)
 	if err := <-ran; err != nil {
 		t.Error(err)
 	}
 	if err := c.Close(ctx); err != nil {
 		t.Error(err)
+	}
+	decided(t, opt.Out)
+}
+
+func decided(t *testing.T, dir string) {
+	res, _, err := verdict.JudgeDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, x := range res.Trials {
+		if x.Verdict != verdict.Inconclusive {
+			n++
+		} else {
+			t.Logf("undecided: %s: %s", x.Key, strings.Join(x.Reasons, "; "))
+		}
+	}
+	if float64(n) < minDecided*float64(len(res.Trials)) {
+		t.Errorf("only %d of %d trials were decided", n, len(res.Trials))
 	}
 }

@@ -54,10 +54,13 @@ func Others(c *campaign.Campaign, groups ...string) {
 	}
 }
 
-func title(p history.Plan) string {
-	s := fmt.Sprintf("%s on %s", strings.TrimPrefix(p.Scenario, "/"), p.Subject)
-	if p.Variant != "" {
-		s += " as " + p.Variant
+func title(p history.Plan) string { return Title(p.Scenario, p.Subject, p.Variant) }
+
+// Title is the text of a cell's spec.
+func Title(scenario, subject, variant string) string {
+	s := scenario + " on " + subject
+	if variant != "" {
+		s += " as " + variant
 	}
 	return s
 }
@@ -88,7 +91,7 @@ func one(ctx ginkgo.SpecContext, c *campaign.Campaign, p history.Plan, also Also
 	t, err := history.ReadTrial(dir)
 	gomega.Expect(err).NotTo(gomega.HaveOccurred())
 	judged := verdict.JudgeTrial(t)
-	ginkgo.AddReportEntry(p.Key(), ginkgo.ReportEntryVisibilityNever, string(judged.Verdict), strings.Join(judged.Reasons, "; "))
+	ginkgo.AddReportEntry(p.Key(), ginkgo.ReportEntryVisibilityNever, string(judged.Verdict)+": "+strings.Join(judged.Reasons, "; "))
 	if judged.Verdict == verdict.Inconclusive {
 		ginkgo.Skip("inconclusive: " + strings.Join(judged.Reasons, "; "))
 	}

@@ -7,4 +7,4 @@ import (
 	"faultbed/suites/tls"
 )
 
-func TestSuite(t *testing.T) { spec.Main(t, "tls", tls.Specs) }
+func TestSuite(t *testing.T) { spec.Main(t, "tls", tls.Specs, "go", "nginx", "python") }
