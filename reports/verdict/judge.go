@@ -89,6 +89,7 @@ func JudgeTrial(t *history.Trial) Trial {
 	j.Ambiguous = ambiguous(v)
 	j.Drain, j.Recovery, j.Blast = drain(v), recovery(v), blast(v)
 	j.Starting, j.TLS = starting(v), tlsCells(v)
+	j.Notes = notes(v)
 	violations := check.Find(v)
 	j.Found = len(violations)
 	j.Violations = shown(violations)
@@ -111,6 +112,15 @@ func shown(all []check.Violation) (out []check.Violation) {
 		}
 		if kept[i] {
 			out = append(out, all[i])
+		}
+	}
+	return out
+}
+
+func notes(v *check.View) (out []string) {
+	for _, e := range slices.Concat(v.Client, v.Origin, v.Fault) {
+		if e.Kind == history.Note {
+			out = append(out, e.Node+": "+e.Detail)
 		}
 	}
 	return out

@@ -79,6 +79,7 @@ type Trial struct {
 	Verdict    Verdict           `json:"verdict"`
 	Took       int64             `json:"took"` // ns from T0 to the last event; 0 if the load never started
 	Reasons    []string          `json:"reasons"`
+	Notes      []string          `json:"notes,omitempty"`      // what the bed or a node had to say: versions, what was missing
 	Violations []check.Violation `json:"violations,omitempty"` // at most 20, with evidence
 	Found      int               `json:"found"`                // violations in all
 	Requests   []EpochCount      `json:"requests"`

@@ -10,6 +10,7 @@
 package campaign
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -18,6 +19,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -118,15 +120,22 @@ func (c *Campaign) prepare(ctx context.Context, run string) error {
 	if err := c.plan(); err != nil {
 		return err
 	}
-	if err := makeOut(c.opt.Out); err != nil {
-		return err
-	}
 	certs, err := scenario.NewCerts(ctx, c.opt.Seed, c.mani.Started)
 	if err != nil {
 		return err
 	}
+	for _, p := range c.Plans {
+		for _, name := range p.Cases {
+			if _, err := certs.Case(name); err != nil {
+				return fmt.Errorf("%w: %s: %w", ErrInput, p.Scenario, err)
+			}
+		}
+	}
+	if err := makeOut(c.opt.Out); err != nil {
+		return err
+	}
 	c.lab = &scenario.Lab{Run: run, Runtime: c.rt.kind, Dir: c.opt.Out, Beds: c.rt.nodes, Driver: c.rt.driver,
-		Subjects: map[string]*scenario.Subject{}, Certs: certs, Images: c.rt.images, Tmp: filepath.Join(os.TempDir(), "faultbed-"+run)}
+		Subjects: map[string]*scenario.Subject{}, Certs: certs, Images: c.rt.images, Tmp: tmpPath(run)}
 	c.mani.Env = environmentOf(c.rt)
 	return c.subjects(ctx)
 }
@@ -177,19 +186,16 @@ func (c *Campaign) subjects(ctx context.Context) error {
 		return err
 	}
 	if len(c.Plans) == 0 {
-		return fmt.Errorf("nothing to run: %s", skipped(c.mani.Skipped))
+		return fmt.Errorf("%w: nothing to run: %s", ErrEnvironment, skipped(c.mani.Skipped))
 	}
 	return c.register()
 }
 
+// describe says what a subject is: version, image and digest, as far as known.
 func describe(s *scenario.Subject) string {
-	if v := s.Versions["version"]; v != "" {
-		return v
-	}
-	if v := s.Versions["image"]; v != "" {
-		return v + " " + s.Versions["digest"]
-	}
-	return s.Program
+	v := s.Versions
+	parts := slices.DeleteFunc([]string{v["version"], v["image"], v["digest"]}, func(x string) bool { return x == "" })
+	return cmp.Or(strings.Join(parts, ", "), s.Program)
 }
 
 func skipped(ss []history.Skip) string {
@@ -215,8 +221,8 @@ func (c *Campaign) drop(subject, reason string) {
 // plan resolves every scenario for every subject, variant and trial.
 func (c *Campaign) plan() error {
 	if c.opt.Plans != nil {
-		c.Plans = c.opt.Plans
-		return nil
+		c.Plans = slices.Clone(c.opt.Plans)
+		return c.known()
 	}
 	for _, s := range c.opt.Scenarios {
 		for _, spec := range c.opt.Subjects {
@@ -227,6 +233,19 @@ func (c *Campaign) plan() error {
 			if err := c.planOne(s, spec); err != nil {
 				return err
 			}
+		}
+	}
+	if len(c.Plans) == 0 {
+		return fmt.Errorf("%w: nothing to run: %s", ErrInput, skipped(c.mani.Skipped))
+	}
+	return nil
+}
+
+// known sees that there is a subject for every stored plan.
+func (c *Campaign) known() error {
+	for _, p := range c.Plans {
+		if !slices.ContainsFunc(c.opt.Subjects, func(s *proxy.Spec) bool { return s.Name == p.Subject }) {
+			return fmt.Errorf("%w: subject %s of %s is not built in: give its file with --subject", ErrInput, p.Subject, p.Key())
 		}
 	}
 	return nil
@@ -321,6 +340,9 @@ func (c *Campaign) execute(ctx context.Context, bed *topology.Bed, p history.Pla
 	r := c.results[p.Key()]
 	defer close(r.done)
 	if r.err = c.may(ctx, p); r.err != nil {
+		if ctx.Err() == nil {
+			c.step(p.Key(), false, errNotBegun)
+		}
 		return
 	}
 	c.step(p.Key(), true, nil)
@@ -332,6 +354,8 @@ func (c *Campaign) execute(ctx context.Context, bed *topology.Bed, p history.Pla
 	}
 	c.step(p.Key(), false, r.err)
 }
+
+var errNotBegun = errors.New("not begun, for its subject could not be set up before")
 
 // may tells whether a trial should begin: the run goes on, and its subject was
 // not found broken by an earlier one.

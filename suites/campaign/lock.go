@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -13,66 +15,105 @@ import (
 	"faultbed/fixtures/topology"
 )
 
+// place is where locks and subjects' files are. It is no user's TMPDIR: every
+// faultbed of the machine must see which runs live.
+const place = "/tmp"
+
 // lockPath is a file whose flock(2) is held as long as the run's faultbed
 // lives, also if it is killed: the kernel lets go.
-func lockPath(run string) string { return filepath.Join(os.TempDir(), "faultbed-"+run+".lock") }
+func lockPath(run string) string { return tmpPath(run) + ".lock" }
+
+// tmpPath is the folder of a run's files in the process runtime.
+func tmpPath(run string) string { return filepath.Join(place, "faultbed-"+run) }
 
 func lock(run string) (*os.File, error) {
 	f, err := os.OpenFile(lockPath(run), os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", ErrEnvironment, err)
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+	// It waits for nobody but one that asks just now whether the run lives.
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
 		f.Close()
-		return nil, fmt.Errorf("lock of run %s: %w", run, err)
+		return nil, fmt.Errorf("%w: lock of run %s: %w", ErrEnvironment, run, err)
 	}
 	return f, nil
 }
 
-// Alive tells whether the faultbed of a run still lives.
+// Alive tells whether the faultbed of a run still lives. The lock is asked for
+// shared, so that two who ask don't take each other for the run.
 func Alive(run string) bool {
-	f, err := os.OpenFile(lockPath(run), os.O_RDWR, 0o644)
+	f, err := os.Open(lockPath(run))
 	if err != nil {
 		return false
 	}
 	defer f.Close()
-	return errors.Is(syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB), syscall.EWOULDBLOCK)
+	return errors.Is(syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB), syscall.EWOULDBLOCK)
 }
 
 // Leftovers is what earlier runs left in both runtimes: containers, networks,
-// processes, and files of the process runtime. What belongs to a run that lives
-// is not listed.
+// processes, and files. What belongs to a run that lives is not listed.
 func Leftovers(ctx context.Context) ([]engine.Leftover, error) {
-	ls, err := topology.Processes("")
+	e, err := engine.Open(ctx, "clean")
+	if errors.Is(err, engine.ErrNone) {
+		return leftovers(ctx, nil)
+	}
 	if err != nil {
 		return nil, err
 	}
-	e, err := engine.Open(ctx, "clean")
-	if err == nil {
-		defer e.Close()
-		more, err := e.Leftovers(ctx, "")
-		if err != nil {
-			return nil, err
-		}
-		ls = append(ls, more...)
-	} else if !errors.Is(err, engine.ErrNone) {
+	defer e.Close()
+	return leftovers(ctx, e)
+}
+
+// leftovers looks at the engine too, if there is one. A run may end while its
+// things are being listed, so those that lived before count as living.
+func leftovers(ctx context.Context, e *engine.Engine) ([]engine.Leftover, error) {
+	lived, err := files()
+	if err != nil {
 		return nil, err
 	}
-	files, err := filepath.Glob(filepath.Join(os.TempDir(), "faultbed-*"))
-	for _, f := range files {
+	lived = slices.DeleteFunc(lived, func(l engine.Leftover) bool { return !Alive(l.Run) })
+	var ls []engine.Leftover
+	if e != nil {
+		if ls, err = e.Leftovers(ctx, ""); err != nil {
+			return nil, err
+		}
+	}
+	ps, err := topology.Processes("")
+	if err != nil {
+		return nil, err
+	}
+	fs, err := files()
+	return dead(slices.Concat(ls, ps, fs), lived), err
+}
+
+// files are the lock files and folders of all runs.
+func files() ([]engine.Leftover, error) {
+	var ls []engine.Leftover
+	paths, err := filepath.Glob(filepath.Join(place, "faultbed-*"))
+	for _, f := range paths {
 		run := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(f), "faultbed-"), ".lock")
 		if isRunID(run) {
 			ls = append(ls, engine.Leftover{Kind: "file", ID: f, Name: filepath.Base(f), Run: run})
 		}
 	}
-	return others(ls, ""), err
+	return ls, err
 }
 
-// isRunID keeps clean away from files that are not a run's.
-func isRunID(s string) bool {
-	parts := strings.Split(s, "-")
-	return len(parts) == 3 && len(parts[0]) == 8 && len(parts[1]) == 6 && len(parts[2]) == 8
+// dead are the things whose run neither lives nor is among those that lived.
+func dead(ls, lived []engine.Leftover) []engine.Leftover {
+	var out []engine.Leftover
+	for _, l := range ls {
+		if !Alive(l.Run) && !slices.ContainsFunc(lived, func(x engine.Leftover) bool { return x.Run == l.Run }) {
+			out = append(out, l)
+		}
+	}
+	return out
 }
+
+var runID = regexp.MustCompile(`^\d{8}-\d{6}-[0-9a-f]{8}$`)
+
+// isRunID keeps clean away from files that are not a run's.
+func isRunID(s string) bool { return runID.MatchString(s) }
 
 // Clean removes leftovers and returns what is still there.
 func Clean(ctx context.Context, ls []engine.Leftover) ([]engine.Leftover, error) {

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 
 	"faultbed/fixtures/engine"
 	"faultbed/fixtures/images"
@@ -39,7 +40,7 @@ func openRuntime(ctx context.Context, run, want string, say func(string)) (*envi
 		return nil, err
 	}
 	if want == "process" {
-		return processRuntime(labnode, run, "asked for by --runtime process")
+		return processRuntime(ctx, labnode, run, "asked for by --runtime process")
 	}
 	e, err := engine.Open(ctx, run)
 	if err != nil && want == "docker" {
@@ -47,31 +48,32 @@ func openRuntime(ctx context.Context, run, want string, say func(string)) (*envi
 	}
 	if err != nil {
 		say("no Docker engine answers: using the process runtime")
-		return processRuntime(labnode, run, "no Docker engine answers")
+		return processRuntime(ctx, labnode, run, "no Docker engine answers")
 	}
-	return dockerRuntime(ctx, e, labnode, run, say)
+	env, err := dockerRuntime(ctx, e, labnode, run, say)
+	if err != nil {
+		return nil, errors.Join(err, e.Close())
+	}
+	return env, nil
 }
 
-func processRuntime(labnode, run, why string) (*environment, error) {
-	left, err := topology.Processes("")
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrEnvironment, err)
-	}
-	if live := others(left, run); len(live) > 0 {
-		return nil, dirty(live)
+func processRuntime(ctx context.Context, labnode, run, why string) (*environment, error) {
+	if err := tidy(ctx, nil); err != nil {
+		return nil, err
 	}
 	return &environment{kind: "process", why: why, nodes: topology.NewProcess(labnode, run), driver: process.Driver{}}, nil
 }
 
-// others are leftovers whose run is not going on.
-func others(ls []engine.Leftover, run string) []engine.Leftover {
-	var out []engine.Leftover
-	for _, l := range ls {
-		if l.Run != run && !Alive(l.Run) {
-			out = append(out, l)
-		}
+// tidy is an error where something of an earlier run is left.
+func tidy(ctx context.Context, e *engine.Engine) error {
+	left, err := leftovers(ctx, e)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrEnvironment, err)
 	}
-	return out
+	if len(left) > 0 {
+		return dirty(left)
+	}
+	return nil
 }
 
 func dirty(ls []engine.Leftover) error {
@@ -79,12 +81,8 @@ func dirty(ls []engine.Leftover) error {
 }
 
 func dockerRuntime(ctx context.Context, e *engine.Engine, labnode, run string, say func(string)) (*environment, error) {
-	left, err := e.Leftovers(ctx, "")
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrEnvironment, err)
-	}
-	if dead := others(left, run); len(dead) > 0 {
-		return nil, dirty(dead)
+	if err := tidy(ctx, e); err != nil {
+		return nil, err
 	}
 	b := images.New(e, say)
 	img, err := b.Scratch(ctx, "labnode", labnode)
@@ -152,6 +150,10 @@ func environmentOf(e *environment) map[string]string {
 	read("somaxconn", "/proc/sys/net/core/somaxconn")
 	read("pid_max", "/proc/sys/kernel/pid_max")
 	read("loadavg", "/proc/loadavg")
+	var files syscall.Rlimit
+	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files) == nil {
+		env["nofile"] = fmt.Sprint(files.Cur)
+	}
 	if e.engine != nil {
 		env["docker"], env["api"], env["cgroup"] = e.engine.Version, e.engine.APIVersion, e.engine.Cgroup
 	}

@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"context"
+	"debug/buildinfo"
 	"fmt"
 	"os"
 	"os/exec"
@@ -11,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"faultbed/fixtures/engine"
 	"faultbed/fixtures/images"
 	"faultbed/fixtures/topology"
 	"faultbed/proxy"
@@ -63,7 +65,7 @@ func (s *Subject) image(ctx context.Context, l *Lab) (err error) {
 	get := s.Spec.Get
 	switch {
 	case get.Build != nil:
-		bin, err := buildGo(ctx, get.Build.Go)
+		bin, err := s.build(ctx)
 		if err != nil {
 			return err
 		}
@@ -84,13 +86,29 @@ func (s *Subject) image(ctx context.Context, l *Lab) (err error) {
 	if d := l.Images.Digest(ctx, s.Image); d != "" {
 		s.Versions["digest"] = d
 	}
-	return nil
+	if argv := s.Spec.Version; len(argv) > 0 {
+		s.Versions["version"], err = l.Images.Output(ctx, s.Image, map[string]string{engine.RunLabel: l.Run}, argv...)
+	}
+	return err
+}
+
+// build builds the subject's program and notes with what.
+func (s *Subject) build(ctx context.Context) (string, error) {
+	bin, err := buildGo(ctx, s.Spec.Get.Build.Go)
+	if err != nil {
+		return "", err
+	}
+	info, err := buildinfo.ReadFile(bin)
+	if err == nil {
+		s.Versions["version"] = info.Path + " built with " + info.GoVersion
+	}
+	return bin, err
 }
 
 // local finds or builds the subject's program.
 func (s *Subject) local(ctx context.Context) (err error) {
-	if b := s.Spec.Get.Build; b != nil {
-		s.Program, err = buildGo(ctx, b.Go)
+	if s.Spec.Get.Build != nil {
+		s.Program, err = s.build(ctx)
 		return err
 	}
 	if err := s.Spec.Local(ctx); err != nil {

@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io/fs"
 	"path"
@@ -129,8 +130,13 @@ func (s *Scenario) check() error {
 	if s.Engine == Timeline && s.Duration <= 0 {
 		return s.doc.Errorf("$.name", "a timeline needs a duration")
 	}
+	if err := s.checkEngine(); err != nil {
+		return err
+	}
+	arrivals := 0.0
 	for i, l := range s.Load {
 		at := fmt.Sprintf("$.load[%d]", i)
+		arrivals += float64(l.Count) + l.Rate*time.Duration(l.To-l.From).Seconds()
 		switch {
 		case (l.Rate > 0) == (l.Count > 0):
 			return s.doc.Errorf(at+".class", "want either rate or count")
@@ -138,6 +144,8 @@ func (s *Scenario) check() error {
 			return s.doc.Errorf(at+".class", "begins after the scenario's end at %v", time.Duration(s.Duration))
 		case l.To > s.Duration || l.To < l.From:
 			return s.doc.Errorf(at+".to", "is outside %v to %v", time.Duration(l.From), time.Duration(s.Duration))
+		case arrivals > maxArrivals:
+			return s.doc.Errorf(at+".class", "with it there are %.0f arrivals, more than %d in one trial", arrivals, maxArrivals)
 		}
 	}
 	for i := range s.Faults {
@@ -148,21 +156,42 @@ func (s *Scenario) check() error {
 	return nil
 }
 
+// maxArrivals and maxDuration bound a plan, which is held in memory whole.
+const (
+	maxArrivals = 1_000_000
+	maxDuration = schema.Duration(24 * time.Hour)
+)
+
+// checkEngine wants what each engine can't do without.
+func (s *Scenario) checkEngine() error {
+	switch {
+	case s.Duration > maxDuration:
+		return s.doc.Errorf("$.duration", "is longer than %v", time.Duration(maxDuration))
+	case s.Engine == Starting && len(s.Offsets) == 0:
+		return s.doc.Errorf("$.engine", "%s needs offsets", s.Engine)
+	case (s.Engine == TLSBack || s.Engine == TLSFront) && len(s.Cases) == 0:
+		return s.doc.Errorf("$.engine", "%s needs cases", s.Engine)
+	case s.Engine == TLSFront && len(s.Clients) == 0:
+		return s.doc.Errorf("$.engine", "%s needs clients", s.Engine)
+	}
+	return nil
+}
+
 func (s *Scenario) checkFault(i int) error {
 	f, at := s.Faults[i], fmt.Sprintf("$.faults[%d]", i)
 	k, ok := faults.Find(f.Fault)
 	if !ok {
-		return s.doc.Errorf(at+".fault", "unknown fault %q: see faultbed list faults", f.Fault)
+		return s.doc.Errorf(at+".fault", "unknown fault %q (faultbed list faults shows all)%s", f.Fault, meant(f.Fault))
 	}
 	if _, err := faults.Validate(f.Fault, f.With); err != nil {
-		return s.doc.Errorf(at+".with", "%v", err)
+		return s.doc.Errorf(at+blame(f, err), "%v", err)
 	}
 	switch {
 	case len(k.Legs) > 0 && !slices.Contains(k.Legs, f.Leg):
 		return s.doc.Errorf(at+".fault", "%s acts on leg %s, not %q", f.Fault, strings.Join(k.Legs, " or "), f.Leg)
 	case f.At > s.Duration:
 		return s.doc.Errorf(at+".at", "is after the scenario's end at %v", time.Duration(s.Duration))
-	case f.At+f.For > s.Duration:
+	case f.For > s.Duration-f.At:
 		return s.doc.Errorf(at+".for", "ends at %v, after the scenario's end at %v", time.Duration(f.At+f.For), time.Duration(s.Duration))
 	case f.For > 0 && !k.Lifts:
 		return s.doc.Errorf(at+".for", "%s is an instant, it can't last", f.Fault)
@@ -170,6 +199,34 @@ func (s *Scenario) checkFault(i int) error {
 		return s.doc.Errorf(at+".replica", "there are %d replicas, counted from 0", s.Replicas)
 	}
 	return nil
+}
+
+func meant(fault string) string {
+	var names []string
+	for _, k := range faults.Catalogue() {
+		names = append(names, k.Name)
+	}
+	if n := schema.Nearest(fault, names); n != "" {
+		return fmt.Sprintf(": did you mean %q?", n)
+	}
+	return ""
+}
+
+// blame is the path, below a fault, of the parameter that is bad.
+func blame(f FaultItem, err error) string {
+	var pe *faults.ParamError
+	if !errors.As(err, &pe) || len(f.With) == 0 {
+		return ".fault"
+	}
+	if _, given := f.With[pe.Param]; given && slices.ContainsFunc(params(f.Fault), func(p faults.Param) bool { return p.Name == pe.Param }) {
+		return ".with." + pe.Param
+	}
+	return ".with"
+}
+
+func params(fault string) []faults.Param {
+	k, _ := faults.Find(fault)
+	return k.Params
 }
 
 // LoadFS reads all scenarios of a folder, sorted by name.

@@ -227,8 +227,11 @@ func (t *trial) backInjector(ctx context.Context, by string) error {
 	}
 	var err error
 	t.toxi, err = toxic.Open(ctx, n.API, n.Addr(topology.RelayPort), t.originAddr)
-	if err != nil {
+	if errors.Is(err, toxic.ErrHung) {
 		return fmt.Errorf("%w: %w", ErrInjector, err)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrSetup, err)
 	}
 	t.originAddr = n.Addr(topology.RelayPort)
 	return nil
@@ -324,7 +327,11 @@ func (t *trial) ready(ctx context.Context, rep *replica) error {
 	addr := t.nodes[infra(rep.index)].Addr(topology.SubjectPort)
 	var last error
 	for {
-		if last = t.nodes["load"].Control.Probe(ctx, addr, spec.Ready.HTTP); last == nil {
+		err := t.nodes["load"].Control.Probe(ctx, addr, spec.Ready.HTTP)
+		if ctx.Err() == nil || last == nil { // one that our own deadline cut says nothing
+			last = err
+		}
+		if err == nil {
 			t.note(history.Event{Kind: history.Ready, Node: fmt.Sprintf("subject-%d", rep.index)})
 			return nil
 		}
