@@ -112,37 +112,55 @@ func failedWithin(v *check.View, w check.Window) (n int64) {
 	return n
 }
 
-// slowed counts requests that passed a toxic and took at least what it adds:
-// more than the slowest tenth of the requests before it.
+// slowed counts requests that took what a toxic must have added to them, and
+// more than half of their class took before it.
 func slowed(v *check.View, w check.Window) (n int64) {
-	var with struct {
-		Latency int64 `json:"latency"`
-		Jitter  int64 `json:"jitter"`
-	}
-	json.Unmarshal(w.Fault.With, &with)
-	least := with.Latency - with.Jitter
-	if least <= 0 {
-		least = baseline(v, w.From)
-	}
 	for _, x := range v.Exchanges {
 		from, to := v.Span(x)
-		if x.IsRequest() && to >= w.From && from <= w.To && to-from-x.Arrival.Hold > least {
+		least := added(w.Fault, x.Arrival)
+		if !x.IsRequest() || least == 0 || to < w.From || from > w.To {
+			continue
+		}
+		if took := to - from - x.Arrival.Hold; took >= max(least, baseline(v, x.Arrival.Class, w.From)) {
 			n++
 		}
 	}
 	return n
 }
 
-// baseline is the 90th percentile of the time that requests took beyond their
+// added is what a toxic adds to an answer at least, ns; 0 if that is too little
+// to be told. Rate and slices count half, for toxiproxy sends in bursts and a
+// slice may be larger than the average.
+func added(f history.Fault, a history.Arrival) int64 {
+	var with struct {
+		Latency, Jitter, Rate, Size, Variation, Delay int64
+	}
+	json.Unmarshal(f.With, &with)
+	var ns int64
+	switch f.Kind {
+	case "toxic.latency":
+		ns = with.Latency - with.Jitter
+	case "toxic.bandwidth":
+		ns = a.Size * int64(time.Second) / (1000 * max(with.Rate, 1)) / 2
+	case "toxic.slicer":
+		ns = a.Size / max(with.Size+with.Variation, 1) * with.Delay / 2
+	}
+	if a.Class == history.Upload && f.Kind != "toxic.latency" || ns < int64(5*time.Millisecond) {
+		return 0
+	}
+	return ns
+}
+
+// baseline is the median of the time that requests of a class took beyond their
 // planned hold before an instant.
-func baseline(v *check.View, before int64) int64 {
+func baseline(v *check.View, c history.Class, before int64) int64 {
 	var ds []int64
 	for _, x := range v.Exchanges {
-		if from, to := v.Span(x); x.IsRequest() && to < before {
+		if from, to := v.Span(x); x.Arrival.Class == c && to < before {
 			ds = append(ds, to-from-x.Arrival.Hold)
 		}
 	}
-	return stats.Quantile(ds, 0.9)
+	return stats.Quantile(ds, 0.5)
 }
 
 // drain is what the first drain of the trial looked like.

@@ -1,0 +1,44 @@
+package verdict_test
+
+import (
+	"encoding/json"
+	"testing"
+
+	"faultbed/reports/history"
+	"faultbed/reports/verdict"
+)
+
+// toxic is a trial whose only fault is a toxic, with one 16 KiB answer while it
+// acts that took so many ms.
+func toxic(kind, with string, took int64) *history.Trial {
+	return timeline(func(t *history.Trial) {
+		t.Plan.Faults = []history.Fault{{ID: "f1", Kind: kind, Leg: "back", At: 1000 * ms, For: 500 * ms, With: json.RawMessage(with)}}
+	}, request("x", history.Short, 1100, 1100+took, history.OK), func(t *history.Trial) {
+		t.Plan.Arrivals[len(t.Plan.Arrivals)-1].Size = 16384
+	})
+}
+
+// TestToxicMustBite plants a toxic that did nothing: answers as quick as before.
+func TestToxicMustBite(t *testing.T) {
+	for _, c := range []struct {
+		kind, with string
+		took       int64 // ms
+		bites      int64
+	}{
+		{"toxic.latency", `{"latency":100000000,"jitter":30000000}`, 70, 1},
+		{"toxic.latency", `{"latency":100000000,"jitter":30000000}`, 69, 0},
+		{"toxic.bandwidth", `{"rate":200}`, 41, 1}, // 16,384 B at 200 kB/s are 82 ms
+		{"toxic.bandwidth", `{"rate":200}`, 39, 0},
+		{"toxic.slicer", `{"size":256,"variation":64,"delay":1000000}`, 26, 1}, // 51 slices
+		{"toxic.slicer", `{"size":256,"variation":64,"delay":1000000}`, 24, 0},
+		{"toxic.slicer", `{"size":16384,"variation":0,"delay":1000000}`, 500, 0}, // what it adds can't be told
+	} {
+		j := verdict.JudgeTrial(toxic(c.kind, c.with, c.took))
+		if got := j.Faults[0].Bites; got != c.bites {
+			t.Errorf("%s %s, %d ms: %d bites, want %d", c.kind, c.with, c.took, got, c.bites)
+		}
+		if bitten := c.bites > 0; (j.Verdict == verdict.Inconclusive) == bitten {
+			t.Errorf("%s %s, %d ms: %s, %v", c.kind, c.with, c.took, j.Verdict, j.Reasons)
+		}
+	}
+}
