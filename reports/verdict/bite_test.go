@@ -13,7 +13,8 @@ import (
 func toxic(kind, with string, took int64) *history.Trial {
 	return timeline(func(t *history.Trial) {
 		t.Plan.Faults = []history.Fault{{ID: "f1", Kind: kind, Leg: "back", At: 1000 * ms, For: 500 * ms, With: json.RawMessage(with)}}
-	}, request("x", history.Short, 1100, 1100+took, history.OK), func(t *history.Trial) {
+		t.Plan.Arrivals, t.Client = nil, nil
+	}, request("a", history.Short, 100, 105, history.OK), request("k", history.Control, 200, 201, history.OK), request("x", history.Short, 1100, 1100+took, history.OK), func(t *history.Trial) {
 		t.Plan.Arrivals[len(t.Plan.Arrivals)-1].Size = 16384
 	})
 }
