@@ -12,6 +12,7 @@ package faults
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -50,6 +51,7 @@ type Param struct {
 	Unit    string   `json:"unit,omitempty"`
 	Min     int64    `json:"min,omitempty"`
 	Max     int64    `json:"max,omitempty"`
+	Step    int64    `json:"step,omitempty"`    // what the injector's unit can express; 0: all
 	Default any      `json:"default,omitempty"` // required if nil
 	Of      []string `json:"of,omitempty"`
 	Doc     string   `json:"doc"`
@@ -70,6 +72,12 @@ func duration(name string, def any, doc string) Param {
 	return Param{Name: name, Type: "duration", Min: 0, Max: maxTime, Default: def, Doc: doc}
 }
 
+func stepped(step time.Duration, name string, def any, doc string) Param {
+	p := duration(name, def, doc)
+	p.Step = int64(step)
+	return p
+}
+
 // Catalogue lists every fault, sorted by name.
 func Catalogue() []Kind {
 	crash := func(name, sentence, lang string, params ...Param) Kind {
@@ -80,13 +88,13 @@ func Catalogue() []Kind {
 	}
 	kinds := []Kind{
 		{Name: "toxic.latency", Sentence: "delays the bytes of the back leg, with uniform jitter", By: Toxiproxy, Legs: back, Lifts: true, Touches: "requests",
-			Params: []Param{duration("latency", nil, "added one way"), duration("jitter", int64(0), "half width"), towards}},
+			Params: []Param{stepped(time.Millisecond, "latency", nil, "added one way"), stepped(time.Millisecond, "jitter", int64(0), "half width"), towards}},
 		{Name: "toxic.bandwidth", Sentence: "limits each connection of the back leg to a rate", By: Toxiproxy, Legs: back, Lifts: true, Touches: "requests",
 			Params: []Param{{Name: "rate", Type: "int", Unit: "kB/s (1 kB = 1000 B)", Min: 1, Max: 1 << 20, Doc: "per connection and direction"}, towards}},
 		{Name: "toxic.slicer", Sentence: "hands the bytes of the back leg on in small slices with pauses between", By: Toxiproxy, Legs: back, Lifts: true, Touches: "requests",
 			Params: []Param{{Name: "size", Type: "int", Unit: "bytes", Min: 16, Max: 1 << 20, Doc: "average slice"},
 				{Name: "variation", Type: "int", Unit: "bytes", Min: 0, Max: 1 << 20, Default: int64(0), Doc: "less than size"},
-				duration("delay", int64(time.Millisecond), "pause between slices"), towards}},
+				stepped(time.Microsecond, "delay", int64(time.Millisecond), "pause between slices"), towards}},
 		{Name: "toxic.down", Sentence: "takes toxiproxy's listener and connections away, then brings it back", By: Toxiproxy, Legs: back, Lifts: true, Touches: "requests"},
 		{Name: "origin.down", Sentence: "closes the origin's listener and connections, then listens again", By: Origin, Legs: back, Lifts: true, Touches: "requests"},
 		wire("rst", "resets matched connections at once, towards both ends", true),
@@ -96,9 +104,9 @@ func Catalogue() []Kind {
 		wire("blackhole", "lets no byte pass and closes nothing; what was held flows on when it heals", true, towards),
 		{Name: "process.signal", Sentence: "sends one signal to the subject's own process", By: Process, Touches: "signals", Params: []Param{signalParam}},
 		{Name: "process.storm", Sentence: "sends the same signal many times", By: Process, Touches: "signals",
-			Params: []Param{signalParam, {Name: "times", Type: "int", Min: 2, Max: 1000, Default: int64(20), Doc: "signals in all"}, duration("spacing", int64(100*time.Millisecond), "spacing")}},
+			Params: []Param{signalParam, {Name: "times", Type: "int", Min: 2, Max: 1000, Default: int64(20), Doc: "signals in all"}, duration("spacing", int64(100*time.Millisecond), "from one signal to the next")}},
 		{Name: "process.restart", Sentence: "drains a replica with its signal and starts it again when it is gone", By: Process, Touches: "signals",
-			Params: []Param{signalParam, {Name: "times", Type: "int", Min: 1, Max: 1000, Default: int64(1), Doc: "signals in all"}, duration("spacing", int64(100*time.Millisecond), "spacing")}},
+			Params: []Param{signalParam, {Name: "times", Type: "int", Min: 1, Max: 1000, Default: int64(1), Doc: "signals in all, before the one restart"}, duration("spacing", int64(100*time.Millisecond), "from one signal to the next")}},
 		crash("panic", "a handler panics before it answers", "go"),
 		crash("panic-after-flush", "a handler panics after the head and the first bytes were flushed", "go"),
 		crash("goroutine-panic", "a goroutine that a handler started panics", "go"),
@@ -158,7 +166,7 @@ func Validate(name string, with map[string]any) (json.RawMessage, error) {
 		}
 		out[p.Name] = n
 	}
-	for key := range with {
+	for _, key := range slices.Sorted(maps.Keys(with)) {
 		if _, ok := out[key]; !ok {
 			return nil, &ParamError{name, key, "no such parameter"}
 		}
@@ -200,6 +208,9 @@ func (p Param) within(n int64, shown any) (any, error) {
 	if n < p.Min || n > p.Max {
 		return nil, fmt.Errorf("%v is outside %s", shown, p.span())
 	}
+	if p.Step > 0 && n%p.Step != 0 {
+		return nil, fmt.Errorf("%v is no multiple of %v", shown, time.Duration(p.Step))
+	}
 	return n, nil
 }
 
@@ -207,7 +218,7 @@ func (p Param) span() string {
 	if p.Type == "duration" {
 		return fmt.Sprintf("%v to %v", time.Duration(p.Min), time.Duration(p.Max))
 	}
-	return fmt.Sprintf("%d to %d %s", p.Min, p.Max, p.Unit)
+	return strings.TrimSpace(fmt.Sprintf("%d to %d %s", p.Min, p.Max, p.Unit))
 }
 
 func integer(v any) (int64, error) {

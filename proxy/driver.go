@@ -50,8 +50,11 @@ type Process struct {
 	Comm string
 }
 
-// Driver starts subjects in one runtime.
+// Driver starts subjects in one runtime. Package proxy/contract tests what is said
+// here.
 type Driver interface {
+	// Start returns when the subject's own program is being executed: a signal sent
+	// from then on is the subject's. After an error nothing is left.
 	Start(ctx context.Context, l Launch) (Instance, Started, error)
 }
 
@@ -61,7 +64,7 @@ type Instance interface {
 	// error wraps ErrEnded if it has ended.
 	Signal(ctx context.Context, name string) (Sent, error)
 	// Exited delivers the exit, once, and is closed then, or when the instance was
-	// closed before it ended.
+	// closed before it ended. It is closed when Close has returned.
 	Exited() <-chan Exit
 	// Close kills the subject if it lives, removes what the driver made for it
 	// and returns its log.

@@ -96,7 +96,8 @@ func (s *Spec) parse() error {
 }
 
 // supported refuses what could run for ever: a loop over a number, or templates
-// that call each other. Nothing in Params needs either.
+// that call each other. Nothing in Params needs either. It also finds fields that
+// there are not, in branches that no rendering takes too.
 func supported(t *template.Template) error {
 	if len(t.Templates()) > 1 {
 		return errors.New("template: t:1: define and block are not supported")
@@ -104,35 +105,112 @@ func supported(t *template.Template) error {
 	if t.Tree == nil {
 		return nil
 	}
-	return walk(t.Tree, t.Root)
+	return walker{t.Tree}.walk(t.Root, reflect.TypeFor[Params]())
 }
 
-func walk(tree *parse.Tree, n parse.Node) error {
-	var lists []*parse.ListNode
+type walker struct{ tree *parse.Tree }
+
+// walk checks a node where the dot has that type; nil if it is not known.
+func (w walker) walk(n parse.Node, dot reflect.Type) error {
 	switch n := n.(type) {
 	case *parse.RangeNode, *parse.TemplateNode:
-		where, _ := tree.ErrorContext(n)
+		where, _ := w.tree.ErrorContext(n)
 		return fmt.Errorf("template: %s: range and template are not supported", where)
 	case *parse.ListNode:
-		for _, c := range n.Nodes {
-			if err := walk(tree, c); err != nil {
-				return err
-			}
-		}
+		return all(w, n.Nodes, dot)
 	case *parse.IfNode:
-		lists = []*parse.ListNode{n.List, n.ElseList}
+		return w.branch(&n.BranchNode, dot, dot)
 	case *parse.WithNode:
-		lists = []*parse.ListNode{n.List, n.ElseList}
-	}
-	for _, l := range lists {
-		if l == nil {
-			continue
+		return w.branch(&n.BranchNode, dot, w.typeOf(n.Pipe, dot))
+	case *parse.ActionNode:
+		return w.walk(n.Pipe, dot)
+	case *parse.PipeNode:
+		return all(w, n.Cmds, dot)
+	case *parse.CommandNode:
+		return all(w, n.Args, dot)
+	case *parse.ChainNode:
+		return w.walk(n.Node, dot)
+	case *parse.FieldNode:
+		return w.chain(n, dot, n.Ident, len("."+n.Ident[0]))
+	case *parse.VariableNode:
+		if n.Ident[0] == "$" {
+			return w.chain(n, reflect.TypeFor[Params](), n.Ident[1:], 0)
 		}
-		if err := walk(tree, l); err != nil {
+	}
+	return nil
+}
+
+func all[N parse.Node](w walker, nodes []N, dot reflect.Type) error {
+	for _, n := range nodes {
+		if err := w.walk(n, dot); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (w walker) branch(n *parse.BranchNode, dot, inside reflect.Type) error {
+	if err := w.walk(n.Pipe, dot); err != nil {
+		return err
+	}
+	if err := w.walk(n.List, inside); err != nil || n.ElseList == nil {
+		return err
+	}
+	return w.walk(n.ElseList, dot)
+}
+
+// typeOf is the type of a pipeline that is nothing but fields of the dot.
+func (w walker) typeOf(p *parse.PipeNode, dot reflect.Type) reflect.Type {
+	if len(p.Cmds) != 1 || len(p.Cmds[0].Args) != 1 {
+		return nil
+	}
+	f, ok := p.Cmds[0].Args[0].(*parse.FieldNode)
+	if !ok {
+		return nil
+	}
+	for _, name := range f.Ident {
+		dot = member(dot, name)
+	}
+	return dot
+}
+
+// chain follows .A.B.C. The parser's position of a chain is that of its second
+// field, if it has one: before is how far the first stands from there.
+func (w walker) chain(n parse.Node, t reflect.Type, names []string, before int) error {
+	at := int(n.Position())
+	if len(names) > 1 {
+		at -= before
+	}
+	for _, name := range names {
+		if t == nil {
+			return nil
+		}
+		next := member(t, name)
+		if next == nil {
+			where, _ := w.tree.ErrorContext(&parse.FieldNode{NodeType: parse.NodeField, Pos: parse.Pos(at), Ident: names})
+			return fmt.Errorf("template: %s: can't evaluate field %s in type %s", where, name, t)
+		}
+		t, at = next, at+len("."+name)
+	}
+	return nil
+}
+
+// member is the type of a field or of what a method returns; nil if there is none.
+func member(t reflect.Type, name string) reflect.Type {
+	if t == nil {
+		return nil
+	}
+	if m, ok := t.MethodByName(name); ok {
+		return m.Type.Out(0)
+	}
+	if t.Kind() != reflect.Struct {
+		return nil
+	}
+	f, ok := t.FieldByName(name)
+	if !ok {
+		return nil
+	}
+	return f.Type
 }
 
 // Render fills in the templates. Elements of the command and variables that
@@ -228,8 +306,8 @@ func (b *bounded) Write(p []byte) (int, error) {
 	return b.buf.Write(p)
 }
 
-// tryRender renders with every combination that templates branch on, so that a
-// template that does not render is found when the file is read.
+// tryRender renders with the combinations that templates mostly branch on, so
+// that a template that does not render is found when the file is read.
 func (s *Spec) tryRender() error {
 	for _, p := range samples() {
 		if _, err := s.Render(p); err != nil {
@@ -287,6 +365,9 @@ func (s *Spec) templateError(at string, err error) error {
 func suggest(word string, known []string) string {
 	if n := schema.Nearest(word, known); n != "" {
 		return fmt.Sprintf("did you mean %q?", n)
+	}
+	if len(known) == 0 {
+		return ""
 	}
 	return "known: " + strings.Join(known, ", ")
 }

@@ -132,6 +132,10 @@ func readLimited(file string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, schema.MaxSize+1))
 }
 
+// errOutside is the same for every file system: fs.ReadFile says "does not exist"
+// or "invalid argument".
+var errOutside = errors.New("is outside of the subject's file system")
+
 // LoadFS is as [Load], from a file system; sources must lie within it.
 func LoadFS(fsys fs.FS, name string) (*Spec, error) {
 	data, err := fs.ReadFile(fsys, name)
@@ -139,7 +143,11 @@ func LoadFS(fsys fs.FS, name string) (*Spec, error) {
 		return nil, &schema.Error{File: name, Msg: why(err)}
 	}
 	return load(name, data, func(source string) ([]byte, error) {
-		return fs.ReadFile(fsys, path.Join(path.Dir(name), source))
+		source = path.Join(path.Dir(name), source)
+		if !fs.ValidPath(source) {
+			return nil, errOutside
+		}
+		return fs.ReadFile(fsys, source)
 	})
 }
 

@@ -40,7 +40,6 @@ type instance struct {
 	cmd    *exec.Cmd
 	stdin  io.Closer
 	exited chan struct{}
-	ended  bool
 }
 
 func toxiproxyRole(ctx context.Context, raw json.RawMessage, emit control.Emit, _ func()) (control.Session, error) {

@@ -39,7 +39,10 @@ func Open(ctx context.Context, api, listen, upstream string) (*Proxy, error) {
 		p, err = toxiproxy.NewClient(api).CreateProxy("back", listen, upstream)
 		return err
 	})
-	return &Proxy{p}, err
+	if err != nil {
+		return nil, err // p may still be written
+	}
+	return &Proxy{p}, nil
 }
 
 // params is the normalised form that faults.Validate gives.
@@ -120,6 +123,7 @@ func streams(direction string) []string {
 }
 
 // bounded gives a call of toxiproxy's client, which takes no context, a deadline.
+// A caller that was stopped is not toxiproxy's fault.
 func bounded(ctx context.Context, what string, call func() error) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -132,6 +136,9 @@ func bounded(ctx context.Context, what string, call func() error) error {
 		}
 		return nil
 	case <-ctx.Done():
+		if errors.Is(ctx.Err(), context.Canceled) {
+			return fmt.Errorf("toxiproxy: %s: %w", what, ctx.Err())
+		}
 		return fmt.Errorf("%s: %w", what, ErrHung)
 	}
 }

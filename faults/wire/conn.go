@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"faultbed/reports/history"
+	"golang.org/x/sys/unix"
 )
 
 // lingering is how long a cut connection waits for its peers to close before
@@ -25,7 +26,8 @@ type conn struct {
 	up, down       *pump
 	done           chan struct{} // closed when its sockets are
 	once           sync.Once
-	cut            atomic.Bool // both directions have had their FIN: what comes is dropped
+	cut            atomic.Bool  // both directions have had their FIN: what comes is dropped
+	ended          atomic.Int32 // directions that have
 }
 
 // pump carries one direction.
@@ -39,11 +41,17 @@ type pump struct {
 	grips []*grip
 }
 
-// grip is a fault's hold on one direction of one connection.
-type grip struct {
+// hold is a fault's hold on one connection.
+type hold struct {
 	*active
+	once    sync.Once
+	claimed bool
+}
+
+// grip is its part in one direction.
+type grip struct {
+	*hold
 	at    int64 // of passed, where it acts
-	bit   bool
 	spent bool
 }
 
@@ -56,10 +64,11 @@ func newConn(r *Relay, client, server *net.TCPConn, opened int64) *conn {
 
 // grip lets a fault take hold of the directions that it acts on.
 func (c *conn) grip(a *active) {
+	h := &hold{active: a}
 	for _, p := range []*pump{c.up, c.down} {
 		if a.on(p.direction) {
 			p.mu.Lock()
-			p.grips = append(p.grips, &grip{active: a, at: p.passed.Load() + a.AtByte})
+			p.grips = append(p.grips, &grip{hold: h, at: p.passed.Load() + a.AtByte})
 			p.mu.Unlock()
 		}
 	}
@@ -68,10 +77,16 @@ func (c *conn) grip(a *active) {
 // run carries both directions until both have ended.
 func (c *conn) run() {
 	var wg sync.WaitGroup
-	wg.Go(c.up.run)
-	wg.Go(c.down.run)
+	for _, p := range []*pump{c.up, c.down} {
+		wg.Go(func() {
+			p.run()
+			if c.ended.Add(1) == 2 {
+				c.shut()
+			}
+			p.watch()
+		})
+	}
 	wg.Wait()
-	c.shut()
 }
 
 // shut closes both sockets as they are.
@@ -93,15 +108,15 @@ func (c *conn) abort() {
 // reset is the fault rst on this connection.
 func (c *conn) reset(a *active) {
 	if a.claim() {
-		c.bite(a, "")
+		c.bite(a, a.Kind)
 		c.abort()
 	}
 }
 
-func (c *conn) bite(a *active, direction string) {
+func (c *conn) bite(a *active, detail string) {
 	now := history.Now()
 	c.r.emit(history.Event{T: now, Kind: history.Bite, ID: a.ID, Conn: c.id, Peer: c.client.RemoteAddr().String(),
-		AgeNs: now - c.opened, Count: 1, Detail: a.Kind + " " + direction})
+		AgeNs: now - c.opened, Count: 1, Detail: detail})
 }
 
 func (p *pump) run() {
@@ -127,6 +142,35 @@ func (p *pump) end(err error) {
 	default:
 		p.c.abort()
 	}
+}
+
+// watch waits until the source is closed. That its peer resets it after its FIN
+// shows nowhere else.
+func (p *pump) watch() {
+	raw, err := p.src.SyscallConn()
+	if err != nil {
+		return
+	}
+	reset := false
+	raw.Read(func(fd uintptr) bool {
+		e, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_ERROR)
+		reset = err == nil && e != 0
+		return reset || err != nil
+	})
+	if reset && !p.c.cut.Load() && p.open() {
+		p.c.abort()
+	}
+}
+
+// bite counts the connection as touched, once for both directions; false if the
+// fault's limit is reached.
+func (p *pump) bite(g *grip) bool {
+	g.once.Do(func() {
+		if g.claimed = g.claim(); g.claimed {
+			p.c.bite(g.active, g.Kind+" "+p.direction)
+		}
+	})
+	return g.claimed
 }
 
 // pass hands bytes on as far as the faults let it; false ends the direction.
@@ -187,10 +231,9 @@ func (p *pump) room(n int64) (int64, *grip) {
 // act carries a fault at a byte out; false ends the direction.
 func (p *pump) act(g *grip) bool {
 	g.spent = true
-	if !g.claim() {
+	if !p.bite(g) {
 		return true
 	}
-	p.c.bite(g.active, p.direction)
 	switch g.Kind {
 	case RSTAt:
 		flushed(p.dst, lingering) // an RST takes back what was not yet acknowledged
@@ -203,7 +246,9 @@ func (p *pump) act(g *grip) bool {
 		time.AfterFunc(lingering, p.c.shut)
 	case HalfClose:
 		p.dst.CloseWrite()
-		io.Copy(io.Discard, p.src) // the source may go on: nobody hears it
+		if _, err := io.Copy(io.Discard, p.src); err != nil { // the source may go on: nobody hears it
+			p.c.abort()
+		}
 		return false
 	}
 	return true
@@ -216,10 +261,6 @@ func (p *pump) open() bool {
 		g := p.hole()
 		if g == nil {
 			return true
-		}
-		if !g.bit {
-			g.bit = true
-			p.c.bite(g.active, p.direction)
 		}
 		select {
 		case <-g.lifted:
@@ -235,7 +276,7 @@ func (p *pump) hole() *grip {
 	defer p.mu.Unlock()
 	p.grips = slices.DeleteFunc(p.grips, func(g *grip) bool { return g.gone() })
 	for _, g := range p.grips {
-		if g.Kind == BlackHole && !g.spent && (g.bit || g.claim()) {
+		if g.Kind == BlackHole && p.bite(g) {
 			return g
 		}
 	}

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"fmt"
+	"slices"
 	"sync/atomic"
 )
 
@@ -11,7 +12,7 @@ const (
 	RSTAt     = "rst-at"     // the same after AtByte bytes of a direction
 	Cut       = "cut"        // FIN in both directions after AtByte bytes of one
 	HalfClose = "half-close" // FIN in one direction after AtByte bytes; the other goes on
-	BlackHole = "blackhole"  // lets nothing pass, neither bytes nor ends, until lifted
+	BlackHole = "blackhole"  // lets nothing pass, neither bytes nor ends, until lifted; what a kernel holds already arrives
 )
 
 // Fault is what a relay is told to do. The zero values of Match, Every and
@@ -19,30 +20,33 @@ const (
 type Fault struct {
 	ID        string `json:"id"`
 	Kind      string `json:"kind"`
-	Direction string `json:"direction"` // down (server to client), up, both
+	Direction string `json:"direction"` // down (server to client), up, both; rst has none
 	Match     string `json:"match"`     // all, new (opened after the injection), live (open at it)
-	AtByte    int64  `json:"at_byte"`   // bytes that pass before, from the injection or the connection's start, whichever is later
+	AtByte    int64  `json:"at_byte"`   // bytes that pass before, from the injection or the connection's start, whichever is later; 0 acts when the first one comes
 	Every     int    `json:"every"`     // every nth connection that matches, the first included
 	Limit     int    `json:"limit"`     // connections to touch at most
 }
 
-// check refuses what the relay does not know.
+// check refuses what the relay does not know: a fault that can't act would be
+// taken for one that found nothing to act on.
 func (f Fault) check() error {
-	switch f.Kind {
-	case RST, BlackHole:
-	case RSTAt, Cut, HalfClose:
-		if f.AtByte < 0 {
-			return fmt.Errorf("wire: %s: at_byte is negative", f.Kind)
-		}
-	default:
+	bytewise := f.Kind == RSTAt || f.Kind == Cut || f.Kind == HalfClose
+	switch {
+	case !bytewise && f.Kind != RST && f.Kind != BlackHole:
 		return fmt.Errorf("wire: no fault %q", f.Kind)
+	case f.Kind != RST && !slices.Contains([]string{"down", "up", "both"}, f.Direction):
+		return fmt.Errorf("wire: %s: no direction %q", f.Kind, f.Direction)
+	case !slices.Contains([]string{"", "all", "new", "live"}, f.Match):
+		return fmt.Errorf("wire: %s: no match %q", f.Kind, f.Match)
+	case f.AtByte < 0 || f.Every < 0 || f.Limit < 0:
+		return fmt.Errorf("wire: %s: at_byte, every or limit is negative", f.Kind)
 	}
 	return nil
 }
 
 // on tells whether the fault acts on a direction.
 func (f Fault) on(direction string) bool {
-	return f.Kind == RST || f.Direction == "both" || f.Direction == direction
+	return f.Direction == "both" || f.Direction == direction
 }
 
 // active is a fault from its injection to its lift.

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"time"
 
 	"faultbed/reports/history"
 )
@@ -59,8 +60,10 @@ func (r *Relay) Inject(f Fault) error {
 	var now []*conn
 	for _, c := range r.conns {
 		if a.takes(true) {
-			c.grip(a)
 			now = append(now, c)
+			if f.Kind != RST {
+				c.grip(a)
+			}
 		}
 	}
 	r.mu.Unlock()
@@ -106,7 +109,8 @@ func (r *Relay) accept() {
 			return
 		}
 		if err != nil {
-			continue // the peer was gone before accept, or no descriptor is free: the next may do
+			time.Sleep(time.Millisecond) // no descriptor is free, mostly
+			continue
 		}
 		r.wg.Go(func() { r.serve(c.(*net.TCPConn)) })
 	}
@@ -126,7 +130,11 @@ func (r *Relay) serve(client *net.TCPConn) {
 		return
 	}
 	c := newConn(r, client, s.(*net.TCPConn), opened)
-	hit := r.enter(c)
+	hit, ok := r.enter(c)
+	if !ok {
+		c.abort()
+		return
+	}
 	for _, a := range hit {
 		c.reset(a)
 	}
@@ -134,10 +142,14 @@ func (r *Relay) serve(client *net.TCPConn) {
 	r.leave(c)
 }
 
-// enter puts a connection on the list and returns the faults that reset it.
-func (r *Relay) enter(c *conn) (hit []*active) {
+// enter puts a connection on the list and returns the faults that reset it;
+// false if the relay was closed meanwhile.
+func (r *Relay) enter(c *conn) (hit []*active, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.ctx.Err() != nil {
+		return nil, false
+	}
 	r.serial++
 	c.id = "w" + strconv.Itoa(r.serial)
 	r.conns = append(r.conns, c)
@@ -145,13 +157,14 @@ func (r *Relay) enter(c *conn) (hit []*active) {
 		if !a.takes(false) {
 			continue
 		}
-		c.grip(a)
 		if a.Kind == RST {
 			hit = append(hit, a)
+		} else {
+			c.grip(a)
 		}
 	}
 	r.emit(history.Event{T: c.opened, Kind: history.ConnOpen, Conn: c.id, Peer: c.client.RemoteAddr().String(), Local: c.server.LocalAddr().String()})
-	return hit
+	return hit, true
 }
 
 func (r *Relay) leave(c *conn) {

@@ -31,10 +31,10 @@
 // dead; others never, unless not a byte of them was sent.
 //
 // SIGTERM and SIGINT drain. /healthz fails and responses carry Connection: close at
-// once; after the delay listeners and idle connections close, HTTP/2 clients get
-// GOAWAY, WebSocket clients a close frame 1001 at the next frame boundary and 1 s to
-// answer it. Connections without a whole request head follow 100 ms later. Further
-// signals change nothing.
+// once; 20 ms after the delay, for what is on its way, listeners close, and after 20
+// more idle connections; HTTP/2 clients get GOAWAY, WebSocket clients a close frame
+// 1001 at the next frame boundary and 1 s to answer it. Connections without a whole
+// request head follow 100 ms later. Further signals change nothing.
 //
 // Exit codes: 0 drained; 1 work was cut at the limit (a request, or a tunnel that
 // could not be told), or the proxy could not start; 2 wrong settings.

@@ -7,7 +7,25 @@
 // starts and reaps nothing. Start with [Open].
 package pidfd
 
-import "errors"
+import (
+	"errors"
+	"slices"
+
+	"faultbed/proxy"
+)
 
 // ErrUnsupported is that this system has no pidfd.
 var ErrUnsupported = errors.New("no pidfd on this system")
+
+// Living names those of the processes that live, each once.
+func Living(pids []int) []proxy.Process {
+	pids = slices.Clone(pids)
+	slices.Sort(pids)
+	var out []proxy.Process
+	for _, pid := range slices.Compact(pids) {
+		if comm := Comm(pid); comm != "" {
+			out = append(out, proxy.Process{PID: pid, Comm: comm})
+		}
+	}
+	return out
+}

@@ -37,6 +37,9 @@ func Open(pid int) (*FD, error) {
 func (f *FD) Signal(sig syscall.Signal) (proxy.Sent, error) {
 	caught, err := catches(f.pid, sig)
 	s := proxy.Sent{Via: "pidfd", NoHandler: err == nil && !caught, T: history.Now()}
+	if ended, _ := f.poll(0); ended { // the kernel takes signals for a zombie
+		return s, fmt.Errorf("signal %d: %w", f.pid, proxy.ErrEnded)
+	}
 	switch err := unix.PidfdSendSignal(f.fd, sig, nil, 0); {
 	case errors.Is(err, unix.ESRCH):
 		return s, fmt.Errorf("signal %d: %w", f.pid, proxy.ErrEnded)
@@ -49,16 +52,25 @@ func (f *FD) Signal(sig syscall.Signal) (proxy.Sent, error) {
 // Wait returns the instant at which the process was seen to have exited.
 func (f *FD) Wait(ctx context.Context) (int64, error) {
 	for ctx.Err() == nil {
-		fds := []unix.PollFd{{Fd: int32(f.fd), Events: unix.POLLIN}}
-		n, err := unix.Poll(fds, int((100 * time.Millisecond).Milliseconds()))
-		if n > 0 {
+		ended, err := f.poll(100 * time.Millisecond)
+		if ended {
 			return history.Now(), nil
 		}
-		if err != nil && !errors.Is(err, unix.EINTR) {
-			return 0, fmt.Errorf("poll pidfd of %d: %w", f.pid, err)
+		if err != nil {
+			return 0, err
 		}
 	}
 	return 0, ctx.Err()
+}
+
+// poll tells whether the process has ended, waiting for it so long.
+func (f *FD) poll(wait time.Duration) (bool, error) {
+	fds := []unix.PollFd{{Fd: int32(f.fd), Events: unix.POLLIN}}
+	n, err := unix.Poll(fds, int(wait.Milliseconds()))
+	if err != nil && !errors.Is(err, unix.EINTR) {
+		return false, fmt.Errorf("poll pidfd of %d: %w", f.pid, err)
+	}
+	return n > 0, nil
 }
 
 // Close gives the descriptor up; the process is left as it is.
@@ -90,16 +102,43 @@ func Descendants(pid int) []int {
 
 // Comm is the process's short name, empty if it is gone or a zombie.
 func Comm(pid int) string {
+	comm, _ := stat(pid)
+	return comm
+}
+
+// Session lists the living processes of a session.
+func Session(id int) []int {
+	var out []int
+	procs, _ := os.ReadDir("/proc")
+	for _, p := range procs {
+		pid, err := strconv.Atoi(p.Name())
+		if err != nil {
+			continue
+		}
+		if comm, session := stat(pid); comm != "" && session == id {
+			out = append(out, pid)
+		}
+	}
+	return out
+}
+
+// stat is the name and the session of a process; none if it is gone or a zombie.
+func stat(pid int) (comm string, session int) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
-		return ""
+		return "", 0
 	}
 	s := string(b)
 	open, end := strings.IndexByte(s, '('), strings.LastIndexByte(s, ')')
-	if open < 0 || end < open || len(s) < end+3 || s[end+2] == 'Z' || s[end+2] == 'X' {
-		return ""
+	if open < 0 || end < open {
+		return "", 0
 	}
-	return s[open+1 : end]
+	f := strings.Fields(s[end+1:]) // state, ppid, pgrp, session
+	if len(f) < 4 || f[0] == "Z" || f[0] == "X" {
+		return "", 0
+	}
+	session, _ = strconv.Atoi(f[3])
+	return s[open+1 : end], session
 }
 
 // catches tells whether the process has a handler for the signal: a PID 1

@@ -30,5 +30,8 @@ func Children(int) []int { return nil }
 // Descendants is unknown here.
 func Descendants(int) []int { return nil }
 
+// Session is unknown here.
+func Session(int) []int { return nil }
+
 // Comm is unknown here.
 func Comm(int) string { return "" }

@@ -14,6 +14,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -48,9 +49,6 @@ type instance struct {
 // Start writes the files and starts the command.
 func (Driver) Start(ctx context.Context, l proxy.Launch) (proxy.Instance, proxy.Started, error) {
 	i := &instance{exit: make(chan proxy.Exit, 1), gone: make(chan struct{}), log: &syncBuffer{}}
-	if err := i.write(l.Files); err != nil {
-		return nil, proxy.Started{}, err
-	}
 	i.cmd = exec.Command(l.Command[0], l.Command[1:]...)
 	i.cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "LANG=C.UTF-8", RunEnv + "=" + l.Run}
 	for k, v := range l.Env {
@@ -63,8 +61,11 @@ func (Driver) Start(ctx context.Context, l proxy.Launch) (proxy.Instance, proxy.
 		return nil, proxy.Started{}, err
 	}
 	i.cmd.SysProcAttr = attr
+	if err := i.write(l.Files); err != nil {
+		return nil, proxy.Started{}, errors.Join(fmt.Errorf("start %s: %w", l.Name, err), i.unwrite())
+	}
 	if err := i.cmd.Start(); err != nil {
-		return nil, proxy.Started{}, fmt.Errorf("start %s: %w", l.Name, err)
+		return nil, proxy.Started{}, errors.Join(fmt.Errorf("start %s: %w", l.Name, err), i.unwrite())
 	}
 	st := proxy.Started{PID: i.cmd.Process.Pid, T: history.Now()}
 	i.fd, _ = pidfd.Open(st.PID) // without one, Wait's return is the exit's time
@@ -83,6 +84,17 @@ func (i *instance) write(files map[string][]byte) error {
 		i.files = append(i.files, path)
 	}
 	return nil
+}
+
+// unwrite removes the files; the program may have done so itself.
+func (i *instance) unwrite() error {
+	var errs []error
+	for _, f := range i.files {
+		if err := os.Remove(f); !errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
 }
 
 func (i *instance) watch() {
@@ -115,16 +127,17 @@ func status(cmd *exec.Cmd, err error) (int, string) {
 	return cmd.ProcessState.ExitCode(), ""
 }
 
-func (i *instance) orphans() []proxy.Process {
+// orphans are the processes that the subject left behind: of its session, or its
+// descendants at a signal. It is not yet reaped, so its pid is no one else's.
+func (i *instance) orphans() []proxy.Process { return pidfd.Living(i.family()) }
+
+// family is every process below the subject that is known of.
+func (i *instance) family() []int {
+	pid := i.cmd.Process.Pid
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	var out []proxy.Process
-	for _, pid := range i.kids {
-		if c := pidfd.Comm(pid); c != "" {
-			out = append(out, proxy.Process{PID: pid, Comm: c})
-		}
-	}
-	return out
+	known := slices.DeleteFunc(slices.Clone(i.kids), func(kid int) bool { return !marked(kid, i.cmd.Env) })
+	return append(append(known, pidfd.Descendants(pid)...), pidfd.Session(pid)...)
 }
 
 // Signal sends the signal by pidfd where there is one. It also notes the
@@ -153,10 +166,7 @@ func (i *instance) Exited() <-chan proxy.Exit { return i.exit }
 
 // Close kills the subject's process group and removes its files.
 func (i *instance) Close(context.Context) ([]byte, error) {
-	kids := pidfd.Descendants(i.cmd.Process.Pid)
-	i.mu.Lock()
-	kids = append(kids, i.kids...)
-	i.mu.Unlock()
+	kids := i.family()
 	i.cmd.Process.Kill()
 	<-i.gone
 	syscall.Kill(-i.cmd.Process.Pid, syscall.SIGKILL) // stragglers of its group; ESRCH is the good case
@@ -169,11 +179,7 @@ func (i *instance) Close(context.Context) ([]byte, error) {
 	if i.fd != nil {
 		i.fd.Close()
 	}
-	var errs []error
-	for _, f := range i.files {
-		errs = append(errs, os.Remove(f))
-	}
-	return i.log.Bytes(), errors.Join(errs...)
+	return i.log.Bytes(), i.unwrite()
 }
 
 // awaitGone waits until none of the processes that were killed is left.

@@ -2,6 +2,7 @@ package reference_test
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -56,10 +57,23 @@ func (c *client) message(text string) {
 	}
 }
 
+// readFrame reads one that is not larger than any of ours.
+func readFrame(r io.Reader) (f ws.Frame, err error) {
+	if f.Header, err = ws.ReadHeader(r); err != nil {
+		return f, err
+	}
+	if f.Header.Length > 1<<20 {
+		return f, fmt.Errorf("a frame of %d bytes", f.Header.Length)
+	}
+	f.Payload = make([]byte, f.Header.Length)
+	_, err = io.ReadFull(r, f.Payload)
+	return f, err
+}
+
 // frame wants one from the server.
 func (c *client) frame(op ws.OpCode, payload []byte) {
 	c.t.Helper()
-	f, err := ws.ReadFrame(c.br)
+	f, err := readFrame(c.br)
 	if err != nil || f.Header.OpCode != op || !bytes.Equal(f.Payload, payload) {
 		c.t.Errorf("frame %v %.40q (%d bytes), %v; want %v %.40q", f.Header.OpCode, f.Payload, len(f.Payload), err, op, payload)
 	}
@@ -92,7 +106,7 @@ func TestWebSocketClosedByOrigin(t *testing.T) {
 		got := make(chan ws.Frame, 1)
 		r := p.start(t, sockets(t, func(c net.Conn) {
 			ws.WriteFrame(c, ws.NewCloseFrame(ws.NewCloseFrameBody(4002, "no")))
-			f, _ := ws.ReadFrame(c)
+			f, _ := readFrame(c)
 			got <- ws.UnmaskFrame(f)
 		}))
 		c := dial(t, r.addr).upgrade()
@@ -121,7 +135,7 @@ func TestEarlyFrame(t *testing.T) {
 
 func TestWebSocketRefused(t *testing.T) {
 	each(t, func(t *testing.T, p program) {
-		r := p.start(t, serve(t, func(w http.ResponseWriter, r *http.Request) { http.Error(w, "not you", 403) }))
+		r := p.start(t, serve(t, func(w http.ResponseWriter, r *http.Request) { http.Error(w, "not you", http.StatusForbidden) }))
 		dial(t, r.addr).send("GET / HTTP/1.1\nHost: h\nConnection: Upgrade\nUpgrade: websocket\n\n").want(403, "not you\n")
 	})
 }
@@ -159,7 +173,7 @@ func TestDrainTellsWebSockets(t *testing.T) {
 			default:
 				wsutil.WriteServerText(c, msg)
 			}
-			f, _ := ws.ReadFrame(c)
+			f, _ := readFrame(c)
 			answer <- ws.UnmaskFrame(f).Payload
 		}))
 		idle, message, frame := dial(t, r.addr).upgrade(), dial(t, r.addr).upgrade(), dial(t, r.addr).upgrade()
