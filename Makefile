@@ -50,6 +50,10 @@ test: deps build ## all tests, unit to end-to-end, in both runtimes
 race: build ## unit tests under the race detector
 	$(GO) test -short -race ./...
 
+.PHONY: bench
+bench: ## what the relay costs beside toxiproxy, in one run
+	$(GO) test -run '^$$' -bench . -count 6 ./cmd/labnode
+
 .PHONY: fuzz
 fuzz: ## fuzz each parser for 20 s
 	tools/fuzz 20s

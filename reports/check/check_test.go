@@ -119,6 +119,32 @@ func begun() *bed {
 	return newBed(history.Plan{Engine: "starting", Expect: history.Expectation{Drain: true}}).fault(history.Start, 0).fault(history.Signal, 20, sig("TERM"))
 }
 
+// usage is a look at the subject: open files, and resident MiB.
+func (b *bed) usage(at, files, mib int64) *bed {
+	return b.fault(history.Usage, at, func(e *history.Event) { e.Count, e.Bytes = files, mib<<20 })
+}
+
+// asked is a request of class headers as the origin saw it.
+func (b *bed) asked(id, deviation string) *bed {
+	b.t.Origin = append(b.t.Origin, history.Event{T: t0 + 2*msN, Kind: history.Request, ID: id, Class: history.Headers, Verdict: deviation})
+	return b
+}
+
+// streamed is a stream that the origin drew out over 300 ms, and whose first
+// byte reached the client at an instant.
+func streamed(first int64) *bed {
+	b := newBed(plain).req("s", history.Stream, 1, 330, history.OK, func(e *history.Event) { e.FirstByte = t0 + first*msN })
+	b.t.Plan.Arrivals[0].Hold = 300 * msN
+	return b.origin("s", history.Response, 310, history.OK)
+}
+
+func declared(b *bed, what string) *bed {
+	b.t.Plan.Promise.Declares = []string{what}
+	return b
+}
+
+func declaring(what string) *bed { return declared(newBed(plain), what) }
+
 func noHandler(e *history.Event) { e.Detail = history.NoHandler }
 
 func verified(oracle, verdict string) *bed {
@@ -131,7 +157,6 @@ func verified(oracle, verdict string) *bed {
 func good() map[string]*bed {
 	failing := history.Plan{Expect: history.Expectation{Statuses: []int{502}, Allow: []history.Outcome{history.Truncated}, Recovery: 100 * msN}}
 	return map[string]*bed{
-		"one reset at the instant at which the listener closes": drained().req("e", history.Fresh, 850, 851, history.Reset),
 		"nothing happens": newBed(plain).req("a", history.Short, 1, 2, history.OK),
 		"honest failures in the window": newBed(failing).window("origin.down", 500, 1000).
 			req("a", history.Short, 600, 601, history.Status5xx, status(502)).req("b", history.Stream, 300, 520, history.Truncated).
@@ -140,7 +165,13 @@ func good() map[string]*bed {
 			origin("u", history.Request, 2, "").origin("u", history.UploadDone, 5, history.OK),
 		"ambiguous upload": newBed(failing).window("wire.rst", 500, 1000).req("u", history.Upload, 600, 700, history.Status5xx, status(502)).
 			origin("u", history.Request, 610, "").origin("u", history.UploadDone, 650, history.OK),
-		"drain": drained(),
+		"header lines kept":            newBed(plain).req("h", history.Headers, 1, 5, history.OK).asked("h", ""),
+		"one retry that was declared":  declaring("retries-idempotent").req("a", history.Short, 1, 5, history.OK).origin("a", history.Request, 2, "").origin("a", history.Request, 3, ""),
+		"streamed":                     streamed(20),
+		"buffered, as was declared":    declared(streamed(320), "buffers-response"),
+		"client left, origin was told": newBed(plain).req("l", history.Abort, 1, 300, history.OK).origin("l", history.Response, 350, history.Truncated),
+		"warmed up":                    newBed(plain).req("a", history.Short, 1, 5, history.OK).usage(0, 20, 10).usage(4000, 60, 30),
+		"drain":                        drained(),
 		"SIGKILL": newBed(history.Plan{Expect: history.Expectation{Killed: true}}).req("a", history.Slow, 700, 810, history.EOF).
 			fault(history.Signal, 800, sig("KILL")).fault(history.Exit, 801, sig("KILL"), code(137)),
 		"crash":                          crashed(),
@@ -182,6 +213,15 @@ func bugs() []planted {
 		{"upload altered", newBed(plain).req("u", history.Upload, 1, 9, history.OK).origin("u", history.UploadDone, 5, history.Corrupt), "integrity"},
 		{"POST repeated", newBed(plain).req("u", history.Upload, 1, 9, history.OK).origin("u", history.Request, 2, "").
 			origin("u", history.Request, 4, "").origin("u", history.UploadDone, 5, history.OK), "at-most-once"},
+		{"GET repeated", newBed(plain).req("a", history.Short, 1, 9, history.OK).origin("a", history.Request, 2, "").origin("a", history.Request, 4, ""), "retries"},
+		{"GET repeated more often than declared", declaring("retries-idempotent").req("a", history.Short, 1, 9, history.OK).origin("a", history.Request, 2, "").
+			origin("a", history.Request, 4, "").origin("a", history.Request, 6, ""), "retries"},
+		{"request's header lines reordered", newBed(plain).req("h", history.Headers, 1, 5, history.OK).asked("h", "reordered"), "header-fidelity"},
+		{"response's hop-by-hop header", newBed(plain).req("h", history.Headers, 1, 5, history.OK, func(e *history.Event) { e.Verdict = "hop-by-hop" }).asked("h", ""), "header-fidelity"},
+		{"answer buffered", streamed(320), "streaming"},
+		{"client left, origin was not told", newBed(plain).req("l", history.Abort, 1, 300, history.OK).origin("l", history.Response, 600, history.OK), "cancellation"},
+		{"files leak", newBed(plain).req("a", history.Short, 1, 5, history.OK).usage(0, 20, 10).usage(4000, 85, 10), "leaks"},
+		{"memory leaks", newBed(plain).req("a", history.Short, 1, 5, history.OK).usage(0, 20, 10).usage(4000, 20, 43), "leaks"},
 		{"success without effect", newBed(plain).req("u", history.Upload, 1, 9, history.OK).origin("u", history.UploadDone, 5, history.Truncated), "no-lost-effect"},
 		{"502 without a fault", newBed(plain).req("a", history.Short, 1, 2, history.Status5xx, status(502)), "outside"},
 		{"still failing after the recovery time", newBed(during).window("origin.down", 100, 200).req("a", history.Short, 900, 901, history.Status5xx, status(502)), "outside"},

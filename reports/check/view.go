@@ -286,7 +286,7 @@ func (v *View) evidence(x *Exchange) []history.Event {
 	out = append(out, x.Origin...)
 	for _, e := range v.Fault {
 		near := e.T >= from-int64(200e6) && e.T <= to+int64(50e6)
-		if near && e.Kind != history.ConnOpen && e.Kind != history.ConnClose {
+		if near && e.Kind != history.ConnOpen && e.Kind != history.ConnClose && e.Kind != history.Usage {
 			out = append(out, e)
 		}
 	}

@@ -34,6 +34,7 @@ const (
 	Exit    Kind = "exit"    // the subject's process ended; Code, Signal, Via
 	Killed  Kind = "killed"  // the bed killed a subject that outlived its limit: its drain time is censored
 	Orphan  Kind = "orphan"  // a process of the subject outlived it; PID, Detail its command
+	Usage   Kind = "usage"   // the subject's processes: Count open files, Bytes resident memory
 	Restart Kind = "restart" // a replica was started again
 	Error   Kind = "error"   // the bed or an injector failed: the trial can't be judged fully
 	Note    Kind = "note"    // something worth a line in the report
@@ -82,6 +83,8 @@ const (
 	Slow     Class = "slow"      // GET whose answer the origin holds back for Hold
 	Upload   Class = "upload"    // POST with a body of Size bytes, answered when it was read
 	Stream   Class = "stream"    // GET, chunked answer of Size bytes drawn out over Hold
+	Headers  Class = "headers"   // as short, with header lines whose order must be kept and one that Connection names
+	Abort    Class = "abort"     // as stream, on a new connection; the client leaves at half of Hold
 	H2       Class = "h2"        // as short, over one shared HTTP/2 connection with TLS
 	H2Stream Class = "h2-stream" // as stream, over the shared HTTP/2 connection
 	Crash    Class = "crash"     // the request that carries a crash hook

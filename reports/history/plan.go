@@ -47,6 +47,8 @@ type Promise struct {
 	Signal    string `json:"signal"`    // drain signal without SIG
 	Grace     int64  `json:"grace"`     // ns within which it promises to be gone
 	ExitCodes []int  `json:"exitCodes"` // codes that a drain may end with
+
+	Declares []string `json:"declares,omitempty"` // transformations that are no violation, as retries-idempotent
 }
 
 // Settings are the documented timeouts that the subject is configured with, in

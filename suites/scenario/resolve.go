@@ -71,7 +71,7 @@ func Resolve(s *Scenario, spec *proxy.Spec, variant string, seed uint64, trial i
 }
 
 func promise(spec *proxy.Spec) history.Promise {
-	return history.Promise{Signal: spec.Drain.Signal, Grace: int64(spec.Drain.Grace), ExitCodes: spec.Drain.ExitCodes}
+	return history.Promise{Signal: spec.Drain.Signal, Grace: int64(spec.Drain.Grace), ExitCodes: spec.Drain.ExitCodes, Declares: spec.Declares}
 }
 
 func (s *Scenario) expectation() history.Expectation {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -130,7 +131,7 @@ func (s *Scenario) check() error {
 	if s.Engine == Timeline && s.Duration <= 0 {
 		return s.doc.Errorf("$.name", "a timeline needs a duration")
 	}
-	if err := s.checkEngine(); err != nil {
+	if err := cmp.Or(s.checkDurations(), s.checkEngine()); err != nil {
 		return err
 	}
 	arrivals := 0.0
@@ -162,11 +163,31 @@ const (
 	maxDuration = schema.Duration(24 * time.Hour)
 )
 
+// checkDurations keeps sums of them from overflowing.
+func (s *Scenario) checkDurations() error {
+	at := map[string]schema.Duration{"$.duration": s.Duration, "$.timeout": s.Timeout, "$.propagation": s.Propagation, "$.out": s.Out,
+		"$.settings": slices.Max([]schema.Duration{s.Settings.Grace, s.Settings.ShutdownDelay, s.Settings.ReadHeader,
+			s.Settings.StreamIdle, s.Settings.Connect, s.Settings.ResponseHeader}), "$.expect": s.Expect.Recovery}
+	for i, l := range s.Load {
+		at[fmt.Sprintf("$.load[%d]", i)] = max(l.Hold, l.At, l.From, l.To)
+	}
+	for i, f := range s.Faults {
+		at[fmt.Sprintf("$.faults[%d]", i)] = max(f.At, f.For)
+	}
+	for i, o := range s.Offsets {
+		at[fmt.Sprintf("$.offsets[%d]", i)] = o
+	}
+	for _, path := range slices.Sorted(maps.Keys(at)) {
+		if at[path] > maxDuration {
+			return s.doc.Errorf(path, "%v is longer than %v", time.Duration(at[path]), time.Duration(maxDuration))
+		}
+	}
+	return nil
+}
+
 // checkEngine wants what each engine can't do without.
 func (s *Scenario) checkEngine() error {
 	switch {
-	case s.Duration > maxDuration:
-		return s.doc.Errorf("$.duration", "is longer than %v", time.Duration(maxDuration))
 	case s.Engine == Starting && len(s.Offsets) == 0:
 		return s.doc.Errorf("$.engine", "%s needs offsets", s.Engine)
 	case (s.Engine == TLSBack || s.Engine == TLSFront) && len(s.Cases) == 0:

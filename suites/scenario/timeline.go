@@ -32,7 +32,12 @@ func (t *trial) timeline(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var wg sync.WaitGroup
+	watching, enough := context.WithCancel(ctx)
+	defer enough()
+	var wg, watchers sync.WaitGroup
+	for _, rep := range t.reps {
+		watchers.Go(func() { t.usage(watching, fmt.Sprintf("subject-%d", rep.index), rep.pid) })
+	}
 	for _, f := range t.plan.Faults {
 		wg.Go(func() { t.act(ctx, f) })
 	}
@@ -41,6 +46,8 @@ func (t *trial) timeline(ctx context.Context) error {
 	case <-ctx.Done():
 	}
 	wg.Wait()
+	enough()
+	watchers.Wait()
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}

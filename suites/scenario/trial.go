@@ -59,6 +59,7 @@ type trial struct {
 // replica is one instance of the subject and the end of its process.
 type replica struct {
 	index int
+	pid   int // in this kernel's namespace; 0 if it is another's
 	inst  proxy.Instance
 	gone  chan struct{} // closed when the exit is in the ledger
 	exit  proxy.Exit
@@ -284,7 +285,7 @@ func (t *trial) startReplica(ctx context.Context, r int, params proxy.Params) (*
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrSetup, err)
 	}
-	rep := &replica{index: r, inst: inst, gone: make(chan struct{})}
+	rep := &replica{index: r, pid: st.PID, inst: inst, gone: make(chan struct{})}
 	t.mu.Lock()
 	if r < len(t.reps) {
 		t.reps[r] = rep

@@ -134,7 +134,7 @@ func Classes(fates []verdict.Fate) []history.Class {
 	return out
 }
 
-var classOrder = []history.Class{history.Short, history.Fresh, history.Slow, history.Upload, history.Stream, history.H2, history.H2Stream,
+var classOrder = []history.Class{history.Short, history.Fresh, history.Slow, history.Upload, history.Stream, history.Headers, history.Abort, history.H2, history.H2Stream,
 	history.Crash, history.WebSocket, history.Idle, history.Silent, history.HalfHeader, history.Control}
 
 // SortClasses puts classes into reading order: requests, held connections, and
