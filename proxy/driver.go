@@ -11,6 +11,7 @@ type Launch struct {
 	Run     string            // run id, for the label
 	Image   string            // container driver: what to run
 	Net     string            // container driver: id of the container whose network namespace it joins
+	Dir     string            // process driver: its working directory, by which clean knows it; it exists
 	Command []string          // exec form; the process that it starts is the subject
 	Env     map[string]string // added to the driver's minimal environment
 	Files   map[string][]byte // absolute path → content, written before the start

@@ -14,6 +14,7 @@ import (
 	"faultbed/reports/compare"
 	"faultbed/reports/history"
 	"faultbed/reports/verdict"
+	"faultbed/suites/campaign"
 	"github.com/spf13/cobra"
 )
 
@@ -25,11 +26,11 @@ func compareCommand() *cobra.Command {
 		RunE: func(_ *cobra.Command, args []string) error {
 			a, _, err := verdict.JudgeDir(args[0])
 			if err != nil {
-				return err
+				return fmt.Errorf("%w: %w", campaign.ErrInput, err)
 			}
 			b, _, err := verdict.JudgeDir(args[1])
 			if err != nil {
-				return err
+				return fmt.Errorf("%w: %w", campaign.ErrInput, err)
 			}
 			rows := compare.Runs(a, b)
 			if asJSON {

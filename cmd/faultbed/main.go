@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"faultbed/reports/schema"
@@ -36,8 +37,7 @@ func main() { os.Exit(Main(os.Args[1:])) }
 
 // Main runs the command line and returns its exit code.
 func Main(args []string) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+	ctx := interruptible(context.Background())
 	root := rootCommand()
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
@@ -54,8 +54,8 @@ func report(ctx context.Context, err error) int {
 	if errors.As(err, &v) {
 		return v.code()
 	}
-	if ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, errInterrupted)) {
-		fmt.Fprintln(os.Stderr, "interrupted: what was measured is reported")
+	if ctx.Err() != nil {
+		fmt.Fprintln(os.Stderr, "interrupted:", err)
 		return exitInterrupted
 	}
 	fmt.Fprintln(os.Stderr, "error:", err)
@@ -69,7 +69,31 @@ func report(ctx context.Context, err error) int {
 	return codeOf(err)
 }
 
-var errInterrupted = errors.New("interrupted")
+var errInterrupted = errors.New("what was measured is reported")
+
+// interruptible is done at the first of the signals that end a program. The
+// second changes nothing, for the bed is being removed; the third leaves it, and
+// says so.
+func interruptible(ctx context.Context) context.Context {
+	ctx, cancel := context.WithCancel(ctx)
+	ch := make(chan os.Signal, 8)
+	signal.Notify(ch, os.Interrupt, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) { // nohup
+		signal.Notify(ch, syscall.SIGHUP)
+	}
+	// A reader that goes away (| head) must not end us before the bed is removed.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	go func() {
+		<-ch
+		cancel()
+		<-ch
+		fmt.Fprintln(os.Stderr, "still removing the bed: one more signal leaves it as it is")
+		<-ch
+		fmt.Fprintln(os.Stderr, "left as it was: run faultbed clean")
+		os.Exit(exitInterrupted)
+	}()
+	return ctx
+}
 
 func codeOf(err error) int {
 	var se *schema.Error
@@ -120,7 +144,7 @@ func rootCommand() *cobra.Command {
 		SilenceErrors: true, SilenceUsage: true,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return fmt.Errorf("%w: unknown command %q", errUsage, args[0])
+				return fmt.Errorf("%w: unknown command %q%s", errUsage, args[0], meant(args[0], commands(cmd)))
 			}
 			return nil
 		},
@@ -129,7 +153,30 @@ func rootCommand() *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", errUsage, err) })
 	root.AddCommand(runCommand(), gateCommand(), reportCommand(), replayCommand(), compareCommand(), listCommand(),
 		doctorCommand(), cleanCommand(), versionCommand())
+	root.InitDefaultCompletionCmd()
+	if c, _, err := root.Find([]string{"completion"}); err == nil {
+		c.Args = cobra.ArbitraryArgs
+		c.RunE = func(*cobra.Command, []string) error {
+			return fmt.Errorf("%w: want completion %s", errUsage, strings.Join(commands(c), ", "))
+		}
+	}
 	return root
+}
+
+func commands(cmd *cobra.Command) []string {
+	var names []string
+	for _, c := range cmd.Commands() {
+		names = append(names, c.Name())
+	}
+	return names
+}
+
+// meant asks whether a known name was meant, if one is near.
+func meant(word string, known []string) string {
+	if s := schema.Nearest(word, known); s != "" {
+		return fmt.Sprintf(": did you mean %q?", s)
+	}
+	return ""
 }
 
 // exactly is cobra.ExactArgs with our exit code.

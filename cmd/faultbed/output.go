@@ -4,11 +4,14 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"faultbed/proxy"
+	"faultbed/reports"
 	"faultbed/reports/history"
 	"faultbed/reports/verdict"
 	"faultbed/suites/campaign"
@@ -30,14 +33,20 @@ type progress struct {
 
 func newProgress(f *os.File, quiet bool) *progress {
 	p := &progress{w: f, tty: term.IsTerminal(int(f.Fd())), quiet: quiet, start: time.Now(), stop: make(chan struct{})}
-	if p.tty && !quiet {
+	if !quiet {
 		go p.tick()
 	}
 	return p
 }
 
+// tick shows the status anew: often on a terminal, elsewhere so that a log shows
+// signs of life.
 func (p *progress) tick() {
-	t := time.NewTicker(200 * time.Millisecond)
+	every := 30 * time.Second
+	if p.tty {
+		every = 200 * time.Millisecond
+	}
+	t := time.NewTicker(every)
 	defer t.Stop()
 	for {
 		select {
@@ -69,10 +78,22 @@ func (p *progress) step(s campaign.Progress) {
 			p.status()
 		}
 	case "done":
-		p.line(fmt.Sprintf("[%3d/%d] %s %s%s", s.Done, s.Total, p.elapsed(), s.Text, problem(s.Err)))
+		p.line(fmt.Sprintf("%s [%*d/%d] %s%s%s", p.elapsed(), len(fmt.Sprint(s.Total)), s.Done, s.Total, s.Text, rest(s), problem(s.Err)))
 	default:
 		p.line(fmt.Sprintf("%s %s", p.elapsed(), s.Text))
 	}
+}
+
+// rest is what is left after a trial and what runs meanwhile.
+func rest(s campaign.Progress) string {
+	left := s.Total - s.Done
+	switch {
+	case left == 0:
+		return ""
+	case len(s.Running) == 0:
+		return fmt.Sprintf(" (%d left)", left)
+	}
+	return fmt.Sprintf(" (%d left, running: %s)", left, strings.Join(s.Running, ", "))
 }
 
 func problem(err error) string {
@@ -93,8 +114,12 @@ func (p *progress) status() {
 	if p.last.Total == 0 {
 		return
 	}
-	s := fmt.Sprintf("%s  %d of %d done, running: %s", p.elapsed(), p.last.Done, p.last.Total, strings.Join(p.last.Running, ", "))
-	fmt.Fprintf(p.w, "\r\x1b[K%s", s[:min(len(s), 110)])
+	s := fmt.Sprintf("%s  %d of %d done%s", p.elapsed(), p.last.Done, p.last.Total, rest(p.last))
+	if p.tty {
+		fmt.Fprintf(p.w, "\r\x1b[K%s", s[:min(len(s), 110)])
+	} else {
+		fmt.Fprintln(p.w, s)
+	}
 }
 
 func (p *progress) end() {
@@ -144,11 +169,40 @@ func printTable(w io.Writer, r verdict.Result) {
 	for _, row := range rows {
 		line(row, func(s string) string { return cells[row+"\x00"+s] })
 	}
+}
+
+// printProblems names each cell that did not pass, in two lines: why, and where
+// its evidence is and how to see the same again.
+func printProblems(w io.Writer, dir string, r verdict.Result) {
 	for _, c := range r.Cells {
-		if c.Verdict != verdict.Pass {
-			fmt.Fprintf(w, "\n%s %s on %s%s: %s\n", strings.TrimSpace(marks[c.Verdict]), c.Scenario, c.Subject, variant(c.Variant), clip(c.Reason, 300))
+		if c.Verdict == verdict.Pass {
+			continue
+		}
+		why := strings.ReplaceAll(c.Reason, "\n", "; ")
+		fmt.Fprintf(w, "\n%s %s on %s%s: %s\n", strings.TrimSpace(marks[c.Verdict]), c.Scenario, c.Subject, variant(c.Variant), clip(why, 200))
+		if key := example(r, c); key != "" {
+			fmt.Fprintf(w, "     %s#trial-%s; again: faultbed replay %s --trial %s%s\n", filepath.Join(dir, reports.HTMLFile), key, dir, key, own(c.Subject))
 		}
 	}
+}
+
+// example is the key of the first trial with its cell's verdict.
+func example(r verdict.Result, c verdict.Cell) string {
+	for _, t := range r.Trials {
+		if t.Scenario == c.Scenario && t.Subject == c.Subject && t.Variant == c.Variant && t.Verdict == c.Verdict {
+			return t.Key
+		}
+	}
+	return ""
+}
+
+// own is the flag that a replay needs for a subject that is not built in.
+func own(subject string) string {
+	all, _ := proxy.Embedded()
+	if slices.ContainsFunc(all, func(s *proxy.Spec) bool { return s.Name == subject }) {
+		return ""
+	}
+	return " --subject FILE"
 }
 
 func variant(v string) string {

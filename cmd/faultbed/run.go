@@ -134,7 +134,7 @@ func pick[T any](what string, want []string, all []T, name func(T) string, load 
 			}
 		}
 		if !found {
-			return nil, fmt.Errorf("%w: --%s %q: no such %s%s; faultbed list %ss shows all", campaign.ErrInput, what, w, what, meant(w, names), what)
+			return nil, fmt.Errorf("%w: --%s %q: no such %s (faultbed list %ss shows all)%s", campaign.ErrInput, what, w, what, what, meant(w, names))
 		}
 	}
 	return out, nil

@@ -54,6 +54,7 @@ func (Driver) Start(ctx context.Context, l proxy.Launch) (proxy.Instance, proxy.
 	for k, v := range l.Env {
 		i.cmd.Env = append(i.cmd.Env, k+"="+v)
 	}
+	i.cmd.Dir = l.Dir
 	i.cmd.Stdout, i.cmd.Stderr = i.log, i.log
 	i.cmd.WaitDelay = 200 * time.Millisecond // a straggler that holds our pipe must not hold us
 	attr, err := attributes(l.PID1)

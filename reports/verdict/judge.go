@@ -1,6 +1,7 @@
 package verdict
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -70,6 +71,9 @@ func overall(r Result) (Verdict, string) {
 		return Inconclusive, "nothing was measured"
 	case undecided > 0 || len(r.Missing) > 0:
 		return Inconclusive, fmt.Sprintf("%d of %d cells are undecided, %d trials never began", undecided, len(r.Cells), len(r.Missing))
+	}
+	if r.Manifest.Status != "complete" {
+		return Inconclusive, fmt.Sprintf("the run is %s: it did not come to its end", cmp.Or(r.Manifest.Status, "of unknown state"))
 	}
 	return Pass, fmt.Sprintf("all %d cells kept their promises", len(r.Cells))
 }

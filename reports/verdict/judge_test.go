@@ -212,9 +212,19 @@ func TestJudge(t *testing.T) {
 		"fail and never began":     {[]*history.Trial{fail}, []string{"a/b/c/1"}, verdict.Fail, "broke a promise"},
 		"two cells":                {[]*history.Trial{pass, drained(), drained(torn)}, nil, verdict.Inconclusive, "1 of 2 cells"},
 	} {
-		r := verdict.Judge(&history.Run{Trials: c.trials, Missing: c.missing})
+		r := verdict.Judge(&history.Run{Manifest: history.Manifest{Status: "complete"}, Trials: c.trials, Missing: c.missing})
 		if r.Verdict != c.want || !strings.Contains(r.Reason, c.reason) {
 			t.Errorf("%s: %s %q, want %s and %q", name, r.Verdict, r.Reason, c.want, c.reason)
+		}
+	}
+}
+
+// TestKilledRunIsNoPass: all its trials may be whole.
+func TestKilledRunIsNoPass(t *testing.T) {
+	for _, status := range []string{"running", "interrupted", ""} {
+		r := verdict.Judge(&history.Run{Manifest: history.Manifest{Status: status}, Trials: []*history.Trial{timeline()}})
+		if r.Verdict != verdict.Inconclusive || !strings.Contains(r.Reason, "did not come to its end") {
+			t.Errorf("status %q: %s %q", status, r.Verdict, r.Reason)
 		}
 	}
 }

@@ -205,5 +205,5 @@ func (s *Subject) launch(l *Lab, p history.Plan, in *topology.Node, params proxy
 	if params.Origin.CA != "" {
 		files[params.Origin.CA] = l.Certs.OriginRoots
 	}
-	return proxy.Launch{Run: l.Run, Image: s.Image, Net: in.Ref, Command: r.Command, Env: r.Env, Files: files, PID1: p.Variant == "pid1"}, nil
+	return proxy.Launch{Run: l.Run, Dir: params.Dir, Image: s.Image, Net: in.Ref, Command: r.Command, Env: r.Env, Files: files, PID1: p.Variant == "pid1"}, nil
 }

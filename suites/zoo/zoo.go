@@ -1,0 +1,212 @@
+// Package zoo puts every broken proxy of fixtures/zoo on the bed and tells which
+// checks caught it: the proof that a check sees what it must.
+//
+// The other half of the proof is that no check fires on the reference proxy that
+// the bugs are planted in: [AA] runs it on the same scenarios again and again.
+// Bugs are built from source and run in the process runtime. It judges as every
+// run is judged and has no rule of its own. Start with [Run].
+package zoo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"faultbed/fixtures"
+	"faultbed/fixtures/zoo"
+	"faultbed/proxy"
+	"faultbed/reports/history"
+	"faultbed/reports/verdict"
+	"faultbed/suites/campaign"
+	"faultbed/suites/scenario"
+)
+
+// Row is one bug and what the bed said of it.
+type Row struct {
+	zoo.Bug
+	Verdict verdict.Verdict
+	Reasons []string
+	Fired   map[string]int // violations by check
+}
+
+// Caught tells whether the check that the bug names has found it.
+func (r Row) Caught() bool { return r.Verdict == verdict.Fail && r.Fired[r.Check] > 0 }
+
+// Options of a run.
+type Options struct {
+	Root     string // the module's folder
+	Dir      string // work folder: programs, and the run in Dir/run
+	Seed     uint64
+	Progress func(campaign.Progress)
+}
+
+// scenarios are those of the default campaign and the zoo's own, by name.
+func scenarios() (map[string]*scenario.Scenario, error) {
+	out := map[string]*scenario.Scenario{}
+	for _, from := range []fs.FS{fixtures.Scenarios, zoo.Scenarios} {
+		ss, err := scenario.LoadFS(from, "scenarios")
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range ss {
+			out[s.Name] = s
+		}
+	}
+	return out, nil
+}
+
+// Run builds the bugs, runs each on its scenario and judges.
+func Run(ctx context.Context, bugs []zoo.Bug, opt Options) ([]Row, error) {
+	all, err := scenarios()
+	if err != nil {
+		return nil, err
+	}
+	specs, err := build(ctx, bugs, opt)
+	if err != nil {
+		return nil, err
+	}
+	var plans []history.Plan
+	for i, b := range bugs {
+		p, err := plan(all, b.Scenario, b.Variant, specs[i], opt.Seed, 1)
+		if err != nil {
+			return nil, fmt.Errorf("bug %s: %w", b.Name, err)
+		}
+		plans = append(plans, p)
+	}
+	res, err := measure(ctx, plans, specs, opt)
+	if err != nil {
+		return nil, err
+	}
+	return rows(bugs, res), nil
+}
+
+// plan resolves a scenario by name, in its first variant unless one is asked for.
+func plan(all map[string]*scenario.Scenario, name, variant string, spec *proxy.Spec, seed uint64, trial int) (history.Plan, error) {
+	s, ok := all[name]
+	if !ok {
+		return history.Plan{}, fmt.Errorf("no scenario %s", name)
+	}
+	if variant == "" && len(s.Variants) > 0 {
+		variant = s.Variants[0]
+	}
+	return scenario.Resolve(s, spec, variant, seed, trial)
+}
+
+func measure(ctx context.Context, plans []history.Plan, specs []*proxy.Spec, opt Options) (res verdict.Result, err error) {
+	out := filepath.Join(opt.Dir, "run")
+	c, err := campaign.Open(ctx, campaign.Options{Plans: plans, Subjects: specs, Seed: opt.Seed, Trials: 1, Runtime: "process", Out: out, Slots: 2, Progress: opt.Progress})
+	if err != nil {
+		return res, err
+	}
+	if err := errors.Join(c.Run(ctx), c.Close(ctx)); err != nil {
+		return res, err
+	}
+	res, _, err = verdict.JudgeDir(out)
+	return res, err
+}
+
+// build makes two programs at a time and the subjects that run them.
+func build(ctx context.Context, bugs []zoo.Bug, opt Options) ([]*proxy.Spec, error) {
+	base, err := os.ReadFile(filepath.Join(opt.Root, "proxy", "subjects", "go.yaml"))
+	if err != nil {
+		return nil, err
+	}
+	specs, errs := make([]*proxy.Spec, len(bugs)), make([]error, len(bugs))
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, 2)
+	for i, b := range bugs {
+		wg.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			specs[i], errs[i] = subject(ctx, string(base), b, opt)
+		})
+	}
+	wg.Wait()
+	return specs, errors.Join(errs...)
+}
+
+// subject is the reference's own file with another name and program.
+func subject(ctx context.Context, base string, b zoo.Bug, opt Options) (*proxy.Spec, error) {
+	bin, err := b.Build(ctx, opt.Root, opt.Dir)
+	if err != nil {
+		return nil, err
+	}
+	text := strings.NewReplacer("name: go\n", "name: "+b.Name+"\n", "build: {go: ./proxy/goproxy}", "executable: {path: "+bin+"}").Replace(base)
+	file := filepath.Join(opt.Dir, b.Name+".yaml")
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		return nil, err
+	}
+	return proxy.Load(file)
+}
+
+func rows(bugs []zoo.Bug, res verdict.Result) []Row {
+	out := make([]Row, len(bugs))
+	for i, b := range bugs {
+		out[i] = Row{Bug: b, Verdict: verdict.Inconclusive, Fired: map[string]int{}}
+		for _, t := range res.Trials {
+			if t.Subject != b.Name {
+				continue
+			}
+			out[i].Verdict, out[i].Reasons = t.Verdict, t.Reasons
+			for _, v := range t.Violations {
+				out[i].Fired[v.Check]++
+			}
+		}
+	}
+	return out
+}
+
+// AA runs the reference proxy n times on each scenario on which a bug must be
+// caught, and returns the trials that failed and how many were decided.
+func AA(ctx context.Context, n int, opt Options) (failed []verdict.Trial, decided int, err error) {
+	all, err := scenarios()
+	if err != nil {
+		return nil, 0, err
+	}
+	ref, err := proxy.Load(filepath.Join(opt.Root, "proxy", "subjects", "go.yaml"))
+	if err != nil {
+		return nil, 0, err
+	}
+	names := map[string]string{}
+	for _, b := range zoo.Bugs() {
+		names[b.Scenario+" "+b.Variant] = b.Variant
+	}
+	var plans []history.Plan
+	for _, key := range slices.Sorted(maps.Keys(names)) {
+		name, variant, _ := strings.Cut(key, " ")
+		for trial := 1; trial <= n; trial++ {
+			p, err := plan(all, name, variant, ref, opt.Seed, trial)
+			if err != nil {
+				return nil, 0, err
+			}
+			plans = append(plans, p)
+		}
+	}
+	res, err := measure(ctx, unique(plans), []*proxy.Spec{ref}, opt)
+	for _, t := range res.Trials {
+		if t.Verdict != verdict.Inconclusive {
+			decided++
+		}
+		if t.Verdict == verdict.Fail {
+			failed = append(failed, t)
+		}
+	}
+	return failed, decided, err
+}
+
+// unique drops plans of the same key: a bug may ask for the variant that is first anyway.
+func unique(plans []history.Plan) []history.Plan {
+	seen := map[string]bool{}
+	return slices.DeleteFunc(plans, func(p history.Plan) bool {
+		was := seen[p.Key()]
+		seen[p.Key()] = true
+		return was
+	})
+}
