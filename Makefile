@@ -50,6 +50,10 @@ test: deps build ## all tests, unit to end-to-end, in both runtimes
 race: build ## unit tests under the race detector
 	$(GO) test -short -race ./...
 
+.PHONY: zoo
+zoo: build ## run broken proxies: which bug is caught by which check
+	$(GO) run ./cmd/zoo
+
 .PHONY: bench
 bench: ## what the relay costs beside toxiproxy, in one run
 	$(GO) test -run '^$$' -bench . -count 6 ./cmd/labnode

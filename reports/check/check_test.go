@@ -116,7 +116,7 @@ func rolled() *bed {
 
 // begun is a subject that was signalled 20 ms after it began to start.
 func begun() *bed {
-	return newBed(history.Plan{Engine: "starting", Expect: history.Expectation{Drain: true}}).fault(history.Start, 0).fault(history.Signal, 20, sig("TERM"))
+	return newBed(history.Plan{Engine: "starting", Variant: "pid1", Expect: history.Expectation{Drain: true}}).fault(history.Start, 0).fault(history.Signal, 20, sig("TERM"))
 }
 
 // usage is a look at the subject: open files, and resident MiB.
@@ -144,6 +144,8 @@ func declared(b *bed, what string) *bed {
 }
 
 func declaring(what string) *bed { return declared(newBed(plain), what) }
+
+func underInit(b *bed) *bed { b.t.Plan.Variant = "init"; return b }
 
 func noHandler(e *history.Event) { e.Detail = history.NoHandler }
 
@@ -222,6 +224,7 @@ func bugs() []planted {
 		{"client left, origin was not told", newBed(plain).req("l", history.Abort, 1, 300, history.OK).origin("l", history.Response, 600, history.OK), "cancellation"},
 		{"files leak", newBed(plain).req("a", history.Short, 1, 5, history.OK).usage(0, 20, 10).usage(4000, 85, 10), "leaks"},
 		{"memory leaks", newBed(plain).req("a", history.Short, 1, 5, history.OK).usage(0, 20, 10).usage(4000, 20, 43), "leaks"},
+		{"start signal ignored, though not PID 1", underInit(begun().fault(history.Ready, 2600).fault(history.Killed, 2600).fault(history.Exit, 2601, sig("KILL")).edited(history.Signal, noHandler)), "start-signal"},
 		{"success without effect", newBed(plain).req("u", history.Upload, 1, 9, history.OK).origin("u", history.UploadDone, 5, history.Truncated), "no-lost-effect"},
 		{"502 without a fault", newBed(plain).req("a", history.Short, 1, 2, history.Status5xx, status(502)), "outside"},
 		{"still failing after the recovery time", newBed(during).window("origin.down", 100, 200).req("a", history.Short, 900, 901, history.Status5xx, status(502)), "outside"},

@@ -56,12 +56,13 @@ type Start struct {
 	Exit    *history.Event
 	Killed  bool
 	Served  bool // it became ready after the signal
+	pid1    bool
 }
 
 // TooEarly tells whether the signal can't have reached the subject: the kernel
 // drops what a PID 1 has no handler for. No program can help that, other than
 // by running under an init.
-func (s Start) TooEarly() bool { return s.Killed && s.Signal.Detail == history.NoHandler }
+func (s Start) TooEarly() bool { return s.pid1 && s.Killed && s.Signal.Detail == history.NoHandler }
 
 // Starts arranges the starting engine's events.
 func (v *View) Starts() []Start {
@@ -72,7 +73,7 @@ func (v *View) Starts() []Start {
 		switch {
 		case e.Kind == history.Start:
 			at[e.Node] = len(out)
-			out = append(out, Start{Node: e.Node, Started: e})
+			out = append(out, Start{Node: e.Node, Started: e, pid1: v.Plan.Variant == "pid1"})
 		case !known:
 		case e.Kind == history.Signal && out[n].Signal.T == 0:
 			out[n].Signal = e
