@@ -46,7 +46,6 @@ type trial struct {
 	originAddr            string             // where the subject finds its origin
 	endpoints             []load.Endpoint
 	t0                    int64
-	tmp                   string
 
 	mu       sync.Mutex
 	info     history.TrialInfo
@@ -374,9 +373,6 @@ func (t *trial) close(ctx context.Context) error {
 		if err := s.End(ctx); err != nil {
 			errs = append(errs, fmt.Errorf("%w: %w", ErrInjector, err))
 		}
-	}
-	if t.tmp != "" {
-		errs = append(errs, os.RemoveAll(t.tmp))
 	}
 	t.confess()
 	return errors.Join(errs...)
