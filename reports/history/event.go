@@ -9,7 +9,11 @@ const (
 	End     Kind = "end"      // an arrival reached its outcome; T is that instant
 	Unsent  Kind = "unsent"   // an arrival that was never sent, with the reason in Detail
 	WSClose Kind = "ws-close" // a WebSocket close frame arrived; Code holds its status
-	GoAway  Kind = "goaway"   // an HTTP/2 GOAWAY arrived; Code holds its error code
+	GoAway  Kind = "goaway"   // an HTTP/2 GOAWAY arrived; Code holds its error code, Count its last stream
+	Rst     Kind = "rst"      // an HTTP/2 RST_STREAM arrived; Code holds its error code
+	Info    Kind = "info"     // an informational response: Status 100 or 103; in the origin ledger, one that it sent
+	Retry   Kind = "retry"    // a retrying client's attempt failed, Outcome says how, and is made once more
+	Spent   Kind = "spent"    // what the load itself used: Bytes ns of CPU time in Count ns, on Nth cores
 	TLSCell Kind = "tls-cell" // one chain judged by one verifier: ID case, Class verifier, Verdict
 )
 
@@ -21,6 +25,7 @@ const (
 	ConnClose  Kind = "conn-close"  // also used by wire, in the fault ledger
 	Handshake  Kind = "handshake"   // a TLS handshake at the origin ended; Outcome ok or tls-alert
 	UploadDone Kind = "upload-done" // a request body ended; Bytes received, Outcome ok, truncated or corrupt
+	Recv       Kind = "recv"        // bytes of a body arrived: Bytes of them from Offset on, the first at T; reads within 10 ms are one event
 )
 
 // Kinds of the fault ledger: what was done to the bed, and what became of the subject.
@@ -39,6 +44,7 @@ const (
 	Error   Kind = "error"   // the bed or an injector failed: the trial can't be judged fully
 	Note    Kind = "note"    // something worth a line in the report
 	Shown   Kind = "shown"   // what the bed was told of a node, such as "dial-failed"
+	Port    Kind = "port"    // what a connect to the subject's address gave after its exit: Outcome refused, or ok if something listens still
 )
 
 // NoHandler is the Detail of a [Signal] to a process that had no handler for it
@@ -78,17 +84,26 @@ type Class string
 
 // Classes of arrivals. The first group is requests, the second held connections.
 const (
-	Short    Class = "short"     // GET, small answer at once, on a pooled keep-alive connection (a careful client: a FIN is noticed before reuse)
-	Fresh    Class = "fresh"     // as short, each on a new connection
-	Slow     Class = "slow"      // GET whose answer the origin holds back for Hold
-	Upload   Class = "upload"    // POST with a body of Size bytes, answered when it was read
-	Stream   Class = "stream"    // GET, chunked answer of Size bytes drawn out over Hold
-	Headers  Class = "headers"   // as short, with header lines whose order must be kept and one that Connection names
-	Abort    Class = "abort"     // as stream, on a new connection; the client leaves at half of Hold
-	H2       Class = "h2"        // as short, over one shared HTTP/2 connection with TLS
-	H2Stream Class = "h2-stream" // as stream, over the shared HTTP/2 connection
-	Crash    Class = "crash"     // the request that carries a crash hook
-	Control  Class = "control"   // as short, straight to the origin: no subject, no fault
+	Short    Class = "short"       // GET, small answer at once, on a pooled keep-alive connection (a careful client: a FIN is noticed before reuse)
+	Fresh    Class = "fresh"       // as short, each on a new connection
+	Slow     Class = "slow"        // GET whose answer the origin holds back for Hold
+	Upload   Class = "upload"      // POST with a body of Size bytes, answered when it was read
+	Stream   Class = "stream"      // GET, chunked answer of Size bytes drawn out over Hold
+	Headers  Class = "headers"     // as short, with header lines whose order must be kept and one that Connection names
+	Abort    Class = "abort"       // as stream, on a new connection; the client leaves at half of Hold
+	Trailers Class = "trailers"    // chunked POST with announced trailers, answered chunked with trailers
+	Expects  Class = "expects"     // upload that waits for 100 (Continue) up to 1 s before it sends its body (RFC 9110 §10.1.1)
+	Hints    Class = "hints"       // GET that the origin answers with 103 (Early Hints) and then 200
+	Events   Class = "sse"         // GET of server-sent events, numbered, drawn out over Hold
+	Reader   Class = "slow-reader" // GET of Size bytes that the client reads evenly over Hold
+	Writer   Class = "slow-writer" // POST of Size bytes that the client sends evenly over Hold
+	Pipeline Class = "pipelined"   // three short requests ID.1 to ID.3 written at once on a connection of their own
+	Raw      Class = "raw"         // bytes whose framing is ambiguous or malformed (Param names them, package rawseed), then a canary ID.2 on the same connection
+	Tunnel   Class = "tunnel"      // an upgrade to a byte stream; the client sends Size bytes and FIN, and wants Size bytes back after that
+	H2       Class = "h2"          // as short, over one shared HTTP/2 connection with TLS
+	H2Stream Class = "h2-stream"   // as stream, over the shared HTTP/2 connection
+	Crash    Class = "crash"       // the request that carries a crash hook
+	Control  Class = "control"     // as short, straight to the origin: no subject, no fault
 
 	WebSocket  Class = "websocket"   // an upgraded connection that echoes a message every 100 ms
 	Idle       Class = "idle"        // a keep-alive connection after one answered request
@@ -112,6 +127,7 @@ type Event struct {
 	Class Class  `json:"class,omitempty"` // class of the arrival
 	Conn  string `json:"conn,omitempty"`  // connection id, unique within its node and trial
 	Nth   int    `json:"nth,omitempty"`   // nth use of that connection, from 1
+	Idle  int64  `json:"idle,omitempty"`  // ns for which the connection had been idle before this use
 	Peer  string `json:"peer,omitempty"`  // remote address
 	Local string `json:"local,omitempty"` // local address
 
@@ -122,6 +138,7 @@ type Event struct {
 	Outcome   Outcome `json:"outcome,omitempty"`   // what became of it
 	Phase     string  `json:"phase,omitempty"`     // where it ended: dial, tls, write, head, body, held
 	Status    int     `json:"status,omitempty"`    // HTTP status
+	Offset    int64   `json:"offset,omitempty"`    // of the request's first byte within its connection
 	Bytes     int64   `json:"bytes,omitempty"`     // body bytes moved
 	Want      int64   `json:"want,omitempty"`      // body bytes promised
 	Closing   bool    `json:"closing,omitempty"`   // the response announced Connection: close
@@ -132,6 +149,6 @@ type Event struct {
 	Via     string `json:"via,omitempty"`     // how a signal or exit was made or seen: pidfd, kill, api
 	AgeNs   int64  `json:"ageNs,omitempty"`   // age of the connection that a fault touched
 	Count   int64  `json:"count,omitempty"`   // how much a fault touched
-	Verdict string `json:"verdict,omitempty"` // tls-cell: accept, reject, …
+	Verdict string `json:"verdict,omitempty"` // tls-cell: accept, reject, …; else what is wrong with header lines, trailers or an order
 	Detail  string `json:"detail,omitempty"`  // error text or explanation
 }

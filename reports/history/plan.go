@@ -79,6 +79,9 @@ type Arrival struct {
 	Hold    int64  `json:"hold,omitempty"` // ns that the origin draws the answer out, or that a connection is held
 	Hook    string `json:"hook,omitempty"` // crash hook
 	Param   string `json:"param,omitempty"`
+	Client  string `json:"client,omitempty"` // naive or retrying; "" is careful
+	Lane    int    `json:"lane,omitempty"`   // the one connection, from 1, that must carry it: it waits its turn, timed from the schedule; 0: any
+	Script  string `json:"script,omitempty"` // what the origin does with it: see fixtures/script
 }
 
 // Fault is one planned fault.

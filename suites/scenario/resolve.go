@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/fnv"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -120,8 +121,13 @@ func (s *Scenario) arrivals(p *history.Plan, spec *proxy.Spec) {
 			continue
 		}
 		rng := source(p.Seed, "load", s.Name, strconv.Itoa(i), strconv.Itoa(p.Trial))
+		first := min(1, l.Lanes)
+		lane := first
 		for _, at := range l.instants(rng) {
-			p.Arrivals = append(p.Arrivals, history.Arrival{At: at, Class: history.Class(l.Class), Size: l.Size, Hold: int64(l.Hold)})
+			p.Arrivals = append(p.Arrivals, l.arrival(at, lane))
+			if lane++; lane > l.Lanes {
+				lane = first
+			}
 		}
 	}
 	s.crashes(p)
@@ -135,27 +141,69 @@ func (s *Scenario) arrivals(p *history.Plan, spec *proxy.Spec) {
 	}
 }
 
-// instants are the planned times of one item, from T0.
+// arrival is one of the item, on a lane that is shared with no other item.
+func (l LoadItem) arrival(at int64, lane int) history.Arrival {
+	a := history.Arrival{At: at, Class: history.Class(l.Class), Size: l.Size, Hold: int64(l.Hold), Script: l.Script, Param: l.Raw}
+	if lane > 0 {
+		a.Lane = l.firstLane + lane - 1
+	}
+	if l.Client != "careful" {
+		a.Client = l.Client
+	}
+	return a
+}
+
+// instants are the planned times of one item, from T0, in order.
 func (l LoadItem) instants(rng *rand.Rand) []int64 {
 	var out []int64
 	for range l.Count {
 		out = append(out, int64(l.At))
 	}
+	for at := l.From; l.Burst > 0 && at < l.To; at += l.Every {
+		for range l.Burst {
+			out = append(out, int64(at))
+		}
+	}
+	for _, at := range l.trace {
+		if at < int64(l.To-l.From) {
+			out = append(out, int64(l.From)+at)
+		}
+	}
 	if l.Rate <= 0 {
 		return out
 	}
-	mean := float64(time.Second) / l.Rate
-	for t := float64(l.From) + l.gap(rng, mean); t < float64(l.To); t += l.gap(rng, mean) {
-		out = append(out, int64(t))
+	// The n-th arrival comes when the rate's integral reaches the sum of n gaps,
+	// each 1 (uniform) or drawn from the unit exponential (Poisson).
+	for n := l.gap(rng); ; n += l.gap(rng) {
+		at, ok := l.reach(n)
+		if !ok {
+			return out
+		}
+		out = append(out, int64(l.From)+at)
 	}
-	return out
 }
 
-func (l LoadItem) gap(rng *rand.Rand, mean float64) float64 {
+func (l LoadItem) gap(rng *rand.Rand) float64 {
 	if l.Arrivals == "uniform" {
-		return mean
+		return 1
 	}
-	return rng.ExpFloat64() * mean
+	return rng.ExpFloat64()
+}
+
+// reach is when the expected number of arrivals reaches n, ns from From: the
+// root of rate·t + (rate_to-rate)·t²/2·span = n.
+func (l LoadItem) reach(n float64) (int64, bool) {
+	span := time.Duration(l.To - l.From).Seconds()
+	slope := 0.0
+	if l.RateTo > 0 && span > 0 {
+		slope = (l.RateTo - l.Rate) / span
+	}
+	d := l.Rate*l.Rate + 2*slope*n
+	if d < 0 {
+		return 0, false
+	}
+	t := 2 * n / (l.Rate + math.Sqrt(d)) // the form that is stable where slope is 0
+	return int64(t * float64(time.Second)), t < span
 }
 
 // crashes adds the request that carries each crash hook.

@@ -1,13 +1,19 @@
 package scenario
 
 import (
+	"bufio"
 	"cmp"
 	"errors"
+	"faultbed/fixtures/script"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
+	"os"
 	"path"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -58,8 +64,8 @@ type SettingsYAML struct {
 	ResponseHeader schema.Duration `yaml:"origin_response_header_timeout"`
 }
 
-// LoadItem is a number of arrivals of one class: at a rate, or a count at one
-// instant.
+// LoadItem is a number of arrivals of one class: at a rate that may ramp, in
+// bursts, as a trace says, or a count at one instant.
 type LoadItem struct {
 	Class    string          `yaml:"class"`
 	Rate     float64         `yaml:"rate"`     // per second
@@ -70,7 +76,18 @@ type LoadItem struct {
 	At       schema.Duration `yaml:"at"`
 	Size     int64           `yaml:"size"` // bytes; 1024 if 0
 	Hold     schema.Duration `yaml:"hold"`
-	Needs    string          `yaml:"needs"` // capability without which this item is left out
+	RateTo   float64         `yaml:"rate_to"`     // the rate at To: it ramps evenly
+	Burst    int             `yaml:"burst"`       // so many at once, every Every
+	Every    schema.Duration `yaml:"every"`       //
+	Trace    string          `yaml:"trace"`       // file beside the scenario: seconds, one arrival a line
+	Client   string          `yaml:"client"`      // naive, careful (default) or retrying
+	Lanes    int             `yaml:"connections"` // so few connections carry all; 0: as many as it takes
+	Script   string          `yaml:"script"`      // what the origin does with each (package script)
+	Raw      string          `yaml:"raw"`         // class raw: which bytes
+	Needs    string          `yaml:"needs"`       // capability without which this item is left out
+
+	trace     []int64 // ns from From
+	firstLane int     // of this item: lanes are shared with no other
 }
 
 // FaultItem is one planned fault.
@@ -109,15 +126,70 @@ func Load(file string, data []byte) (*Scenario, error) {
 		return nil, err
 	}
 	s.defaults()
+	if err := s.traces(filepath.Dir(file)); err != nil {
+		return nil, err
+	}
 	return s, s.check()
+}
+
+// maxTrace bounds a trace file; an arrival is about 10 bytes.
+const maxTrace = 16 << 20
+
+// traces reads the files that load items name.
+func (s *Scenario) traces(dir string) error {
+	for i := range s.Load {
+		l := &s.Load[i]
+		if l.Trace == "" {
+			continue
+		}
+		at := fmt.Sprintf("$.load[%d].trace", i)
+		f, err := os.Open(filepath.Join(dir, l.Trace))
+		if err != nil {
+			return s.doc.Errorf(at, "%v", err)
+		}
+		l.trace, err = readTrace(io.LimitReader(f, maxTrace))
+		f.Close()
+		if err != nil {
+			return s.doc.Errorf(at, "%s: %v", l.Trace, err)
+		}
+	}
+	return nil
+}
+
+// readTrace reads seconds from the trace's begin, one arrival a line, in any
+// order. Empty lines and those that begin with # are skipped.
+func readTrace(r io.Reader) ([]int64, error) {
+	var out []int64
+	sc := bufio.NewScanner(r)
+	for n := 1; sc.Scan(); n++ {
+		line := strings.TrimSpace(sc.Text())
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		sec, err := strconv.ParseFloat(line, 64)
+		if err != nil || !(sec >= 0 && sec <= time.Duration(maxDuration).Seconds()) {
+			return nil, fmt.Errorf("line %d: %q: want seconds from the trace's begin, such as 0.25", n, line)
+		}
+		out = append(out, int64(sec*float64(time.Second)))
+	}
+	if err := sc.Err(); err != nil {
+		return nil, err
+	}
+	if len(out) == 0 {
+		return nil, errors.New("no arrivals in it")
+	}
+	slices.Sort(out)
+	return out, nil
 }
 
 func (s *Scenario) defaults() {
 	s.Engine = cmp.Or(s.Engine, Timeline)
 	s.Replicas = max(s.Replicas, 1)
 	s.Timeout = cmp.Or(s.Timeout, schema.Duration(2*time.Second))
+	lane := 1
 	for i := range s.Load {
 		l := &s.Load[i]
+		l.firstLane, lane = lane, lane+l.Lanes
 		l.Size = cmp.Or(l.Size, 1024)
 		l.Arrivals = cmp.Or(l.Arrivals, "poisson")
 		if l.To == 0 {
@@ -137,10 +209,21 @@ func (s *Scenario) check() error {
 	arrivals := 0.0
 	for i, l := range s.Load {
 		at := fmt.Sprintf("$.load[%d]", i)
-		arrivals += float64(l.Count) + l.Rate*time.Duration(l.To-l.From).Seconds()
+		arrivals += l.expected()
+		_, bad := script.Parse(l.Script)
 		switch {
-		case (l.Rate > 0) == (l.Count > 0):
-			return s.doc.Errorf(at+".class", "want either rate or count")
+		case l.sources() != 1:
+			return s.doc.Errorf(at+".class", "want one of rate, burst, trace and count")
+		case l.RateTo > 0 && l.Rate == 0:
+			return s.doc.Errorf(at+".rate_to", "a ramp begins at a rate")
+		case l.Burst > 0 && l.Every < schema.Duration(time.Millisecond):
+			return s.doc.Errorf(at+".burst", "bursts come every so often: set every, at least 1ms")
+		case bad != nil:
+			return s.doc.Errorf(at+".script", "%v", bad)
+		case l.Lanes > 0 && !pooled(l.Class):
+			return s.doc.Errorf(at+".connections", "class %s has connections of its own", l.Class)
+		case l.Client == "retrying" && !pooled(l.Class):
+			return s.doc.Errorf(at+".client", "a retrying client sends short, slow and headers again, not %s", l.Class)
 		case l.At > s.Duration || l.From > s.Duration:
 			return s.doc.Errorf(at+".class", "begins after the scenario's end at %v", time.Duration(s.Duration))
 		case l.To > s.Duration || l.To < l.From:
@@ -157,6 +240,30 @@ func (s *Scenario) check() error {
 	return nil
 }
 
+// sources counts the ways in which an item says when its arrivals come.
+func (l LoadItem) sources() (n int) {
+	for _, given := range []bool{l.Rate > 0, l.Count > 0, l.Burst > 0, l.Trace != ""} {
+		if given {
+			n++
+		}
+	}
+	return n
+}
+
+// expected is about how many arrivals an item makes.
+func (l LoadItem) expected() float64 {
+	span := time.Duration(l.To - l.From).Seconds()
+	n := float64(l.Count) + max(l.Rate, l.RateTo)*span + float64(len(l.trace))
+	if l.Every > 0 {
+		n += float64(l.Burst) * (span/time.Duration(l.Every).Seconds() + 1)
+	}
+	return n
+}
+
+// pooled tells whether a class takes its connection from a pool and may be sent
+// again.
+func pooled(class string) bool { return class == "short" || class == "slow" || class == "headers" }
+
 // maxArrivals and maxDuration bound a plan, which is held in memory whole.
 const (
 	maxArrivals = 1_000_000
@@ -169,7 +276,7 @@ func (s *Scenario) checkDurations() error {
 		"$.settings": slices.Max([]schema.Duration{s.Settings.Grace, s.Settings.ShutdownDelay, s.Settings.ReadHeader,
 			s.Settings.StreamIdle, s.Settings.Connect, s.Settings.ResponseHeader}), "$.expect": s.Expect.Recovery}
 	for i, l := range s.Load {
-		at[fmt.Sprintf("$.load[%d]", i)] = max(l.Hold, l.At, l.From, l.To)
+		at[fmt.Sprintf("$.load[%d]", i)] = max(l.Hold, l.At, l.From, l.To, l.Every)
 	}
 	for i, f := range s.Faults {
 		at[fmt.Sprintf("$.faults[%d]", i)] = max(f.At, f.For)
