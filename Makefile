@@ -5,7 +5,7 @@ BIN := bin
 GO ?= go
 OUT ?=
 ARGS ?=
-E2E := ./suites/network ./suites/drain ./suites/panics ./suites/tls
+E2E := ./suites/network ./suites/drain ./suites/panics ./suites/tls ./suites/protocol
 
 .DEFAULT_GOAL := help
 
@@ -57,6 +57,10 @@ zoo: build ## run broken proxies: which bug is caught by which check
 .PHONY: bench
 bench: ## what the relay costs beside toxiproxy, in one run
 	$(GO) test -run '^$$' -bench . -count 6 ./cmd/labnode
+
+.PHONY: bench-peers
+bench-peers: ## our load generators beside wrk, vegeta, fortio and hey, in one run
+	tools/peers/peers $(ARGS)
 
 .PHONY: fuzz
 fuzz: ## fuzz each parser for 20 s

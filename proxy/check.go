@@ -20,6 +20,7 @@ func Capabilities() []Term {
 		{"tls-back", "speaks TLS to the origin, when the origin does"},
 		{"tls-back-verify", "verifies the origin's chain and name against a given CA"},
 		{"websocket", "forwards an upgrade to WebSocket and both directions after it"},
+		{"upgrade", "forwards any upgrade, as a stream of bytes in both directions"},
 		{"streaming", "forwards a response as it arrives, without waiting for its end"},
 		{"upload", "forwards request bodies of any size, as they arrive"},
 		{"health", "answers GET /healthz itself with 200 while it serves"},
@@ -33,9 +34,19 @@ func Capabilities() []Term {
 // as legitimate, so that no check takes them for a fault.
 func Declarations() []Term {
 	return []Term{
-		{"retries-idempotent", "sends an idempotent request again when a reused connection to the origin turns out dead"},
+		{"retries-idempotent", "sends an idempotent request that got no answer once more"},
+		{"retries-dead-connections", "sends an idempotent request again for each reused connection to the origin that turns out dead, up to a new one"},
+		{"trusts-transfer-encoding", "goes by Transfer-Encoding where Content-Length is there too, and keeps the connection open after it"},
 		{"buffers-request", "reads a request body whole before the origin sees it"},
 		{"buffers-response", "reads a response whole before the client sees it"},
+		{"forwards-connection-headers", "forwards headers that the client's Connection header names"},
+		{"drops-trailers", "drops trailers of requests and of responses"},
+		{"drops-request-trailers", "drops trailers of requests"},
+		{"answers-100", "answers Expect: 100-continue itself, before the origin has"},
+		{"drops-103", "drops 103 (Early Hints)"},
+		{"closes-tunnels-whole", "ends both directions of an upgraded connection when one has ended"},
+		{"drains-silently", "tells clients of a drain neither by Connection: close nor by GOAWAY"},
+		{"cuts-websockets", "ends WebSockets at a drain without a close frame"},
 	}
 }
 

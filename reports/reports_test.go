@@ -5,11 +5,14 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"testing"
 
 	"faultbed/reports"
+	"faultbed/reports/check"
 	"faultbed/reports/history"
+	"faultbed/reports/html"
 	"faultbed/reports/internal/sample"
 	"faultbed/reports/schema"
 	"faultbed/reports/verdict"
@@ -21,9 +24,17 @@ func TestWrite(t *testing.T) {
 	dir := t.TempDir()
 	run := sample.Run(1)
 	res := verdict.Judge(run)
+	var drawings []*html.Drawing
+	for i, x := range run.Trials {
+		d, err := html.Draw(check.New(x), res.Trials[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		drawings = append(drawings, d)
+	}
 	var first map[string][]byte
 	for range 2 {
-		if err := reports.Write(dir, res, run.Trials); err != nil {
+		if err := reports.Write(dir, res, drawings); err != nil {
 			t.Fatal(err)
 		}
 		files := map[string][]byte{}
@@ -69,7 +80,7 @@ func TestRejudgedFromDisk(t *testing.T) {
 	if err := history.WriteJSON(filepath.Join(dir, history.ManifestFile), run.Manifest); err != nil {
 		t.Fatal(err)
 	}
-	got, _, err := verdict.JudgeDir(dir)
+	got, err := verdict.JudgeDir(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,9 +96,73 @@ func TestRejudgedFromDisk(t *testing.T) {
 	}
 	f.WriteString(`{"t":`)
 	f.Close()
-	if got, _, err = verdict.JudgeDir(dir); err != nil || got.Trials[0].Verdict != verdict.Inconclusive {
+	if got, err = verdict.JudgeDir(dir); err != nil || got.Trials[0].Verdict != verdict.Inconclusive {
 		t.Errorf("a torn ledger: %v, %s", err, got.Trials[0].Verdict)
 	}
+}
+
+// TestFormOfLedgersIsNoMatter judges one run from text and from pages, with one
+// processor and with several: the same four files, byte for byte.
+func TestFormOfLedgersIsNoMatter(t *testing.T) {
+	dir := t.TempDir()
+	m := history.Manifest{Version: 1, Status: "complete", Run: "one"}
+	trials := sample.Run(1).Trials[:6]
+	for n := range 3 {
+		x := sample.Bulk(4000, n+1)
+		x.Client[17*n].T -= 5_000_000 // order is the reader's work
+		trials = append(trials, x)
+	}
+	for _, x := range trials {
+		m.Planned = append(m.Planned, x.Plan.Key())
+		store(t, history.TrialDir(dir, x.Plan.Key()), x)
+	}
+	if err := history.WriteJSON(filepath.Join(dir, history.ManifestFile), m); err != nil {
+		t.Fatal(err)
+	}
+	text := render(t, dir)
+	pages := 0
+	for _, x := range trials {
+		for _, name := range []string{history.ClientFile, history.OriginFile, history.FaultFile} {
+			path := filepath.Join(history.TrialDir(dir, x.Plan.Key()), name)
+			if err := history.Compress(path); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := os.Stat(path); os.IsNotExist(err) {
+				pages++
+			}
+		}
+	}
+	if pages != 6 {
+		t.Errorf("%d ledgers are in pages, want both of the three large trials", pages)
+	}
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	for _, n := range []int{1, 4} {
+		runtime.GOMAXPROCS(n)
+		for name, b := range render(t, dir) {
+			if !bytes.Equal(b, text[name]) {
+				t.Errorf("%s is another from pages, with %d processors", name, n)
+			}
+		}
+	}
+}
+
+// render judges and renders a run folder and returns the files.
+func render(t *testing.T, dir string) map[string][]byte {
+	t.Helper()
+	res, drawings, err := reports.Judge(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := reports.Write(dir, res, drawings); err != nil {
+		t.Fatal(err)
+	}
+	out := map[string][]byte{}
+	for _, name := range []string{reports.VerdictFile, reports.HTMLFile, reports.JUnitFile, reports.MarkdownFile} {
+		if out[name], err = os.ReadFile(filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return out
 }
 
 func store(t *testing.T, dir string, x *history.Trial) {

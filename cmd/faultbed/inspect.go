@@ -11,46 +11,10 @@ import (
 
 	"faultbed/faults"
 	"faultbed/reports/check"
-	"faultbed/reports/compare"
 	"faultbed/reports/history"
 	"faultbed/reports/verdict"
-	"faultbed/suites/campaign"
 	"github.com/spf13/cobra"
 )
-
-func compareCommand() *cobra.Command {
-	var asJSON bool
-	cmd := &cobra.Command{
-		Use: "compare A B", Short: "Put two run folders side by side; needs no Docker",
-		Args: exactly(2, "two run folders"),
-		RunE: func(_ *cobra.Command, args []string) error {
-			a, _, err := verdict.JudgeDir(args[0])
-			if err != nil {
-				return fmt.Errorf("%w: %w", campaign.ErrInput, err)
-			}
-			b, _, err := verdict.JudgeDir(args[1])
-			if err != nil {
-				return fmt.Errorf("%w: %w", campaign.ErrInput, err)
-			}
-			rows := compare.Runs(a, b)
-			if asJSON {
-				return printJSON(rows)
-			}
-			return table("scenario\tsubject\tvariant\tA\tB\tchange\twhy", rows, func(r compare.Row) []any {
-				return []any{r.Scenario, r.Subject, r.Variant, side(r.A), side(r.B), r.Change, r.Why}
-			})
-		},
-	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	return cmd
-}
-
-func side(s *compare.Side) string {
-	if s == nil {
-		return "-"
-	}
-	return string(s.Verdict)
-}
 
 func printJSON(v any) error {
 	enc := json.NewEncoder(os.Stdout)

@@ -52,6 +52,9 @@ func Main(args []string) int {
 func report(ctx context.Context, err error) int {
 	var v *judged
 	if errors.As(err, &v) {
+		if v.also != nil {
+			fmt.Fprintln(os.Stderr, "error:", v.also)
+		}
 		return v.code()
 	}
 	if ctx.Err() != nil {
@@ -122,8 +125,11 @@ func hint(err error) string {
 // errUsage is a command line that can't be understood.
 var errUsage = errors.New("bad command line")
 
-// judged carries a gate's verdict to the exit code.
-type judged struct{ v verdict.Verdict }
+// judged carries a gate's verdict to the exit code, and what went wrong besides.
+type judged struct {
+	v    verdict.Verdict
+	also error
+}
 
 func (j *judged) Error() string { return "verdict: " + string(j.v) }
 
@@ -151,8 +157,9 @@ func rootCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", errUsage, err) })
-	root.AddCommand(runCommand(), gateCommand(), reportCommand(), replayCommand(), compareCommand(), listCommand(),
-		doctorCommand(), cleanCommand(), versionCommand())
+	root.AddCommand(runCommand(), gateCommand(), reportCommand(), replayCommand(), compareCommand(), listCommand(), explainCommand(),
+		ledgerCommand(), doctorCommand(), cleanCommand(), versionCommand())
+	strictHelp(root)
 	root.InitDefaultCompletionCmd()
 	if c, _, err := root.Find([]string{"completion"}); err == nil {
 		c.Args = cobra.ArbitraryArgs
@@ -161,6 +168,22 @@ func rootCommand() *cobra.Command {
 		}
 	}
 	return root
+}
+
+// strictHelp makes help of what there is not an error; cobra's says so and exits 0.
+func strictHelp(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	help, _, err := root.Find([]string{"help"})
+	if err != nil || help == root {
+		return
+	}
+	help.Args = func(_ *cobra.Command, args []string) error {
+		if cmd, rest, err := root.Find(args); err != nil || cmd.HasSubCommands() && len(rest) > 0 {
+			word := args[len(args)-max(1, len(rest))]
+			return fmt.Errorf("%w: no help on unknown command %q%s", errUsage, word, meant(word, commands(cmd)))
+		}
+		return nil
+	}
 }
 
 func commands(cmd *cobra.Command) []string {

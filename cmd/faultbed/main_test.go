@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -16,7 +17,16 @@ var labnode string
 // TestMain makes this test binary faultbed itself where it is called by that
 // name: scripts run the real command line.
 func TestMain(m *testing.M) {
-	testscript.Main(building{m}, map[string]func(){"faultbed": main})
+	testscript.Main(building{m}, map[string]func(){"faultbed": func() { setDay(); main() }})
+}
+
+// setDay sets the clock to FAULTBED_TEST_DAY, if there is one, and lets it run.
+func setDay() {
+	day, err := time.Parse(time.DateOnly, os.Getenv("FAULTBED_TEST_DAY"))
+	if err == nil {
+		begun := time.Now()
+		now = func() time.Time { return day.Add(time.Since(begun)) }
+	}
 }
 
 type building struct{ m *testing.M }

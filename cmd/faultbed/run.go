@@ -12,6 +12,7 @@ import (
 	"faultbed/fixtures"
 	"faultbed/proxy"
 	"faultbed/reports"
+	"faultbed/reports/gate"
 	"faultbed/reports/history"
 	"faultbed/reports/verdict"
 	"faultbed/suites/campaign"
@@ -30,6 +31,11 @@ type runFlags struct {
 	out       string
 	quiet     bool
 	json      bool
+	pairs     bool
+
+	decide func(verdict.Result) gate.Result // a gate's; nil if none is asked
+	gated  *gate.Result                     // what it said
+	opened func(*campaign.Campaign)         // is shown the campaign before it runs
 }
 
 func (f *runFlags) bind(cmd *cobra.Command) {
@@ -38,6 +44,7 @@ func (f *runFlags) bind(cmd *cobra.Command) {
 	fl.StringSliceVar(&f.scenarios, "scenario", nil, "scenarios: names, globs such as 'drain/*', or YAML files (default: all built in)")
 	fl.Uint64Var(&f.seed, "seed", 1, "seed: the same seed gives the same plans, byte for byte")
 	fl.IntVar(&f.trials, "trials", 1, "trials of each scenario on each subject")
+	fl.BoolVar(&f.pairs, "interleave", true, "with several subjects and trials: execute trials as A B B A, so that compare RUN --subjects a,b has pairs")
 	f.bindOutput(cmd)
 }
 
@@ -51,7 +58,7 @@ func (f *runFlags) bindOutput(cmd *cobra.Command) {
 
 // options turns flags into a campaign.
 func (f *runFlags) options() (campaign.Options, error) {
-	opt := campaign.Options{Seed: f.seed, Trials: f.trials, Runtime: f.runtime, Out: f.out, Args: os.Args[1:]}
+	opt := campaign.Options{Seed: f.seed, Trials: f.trials, Runtime: f.runtime, Out: f.out, Args: os.Args[1:], Interleave: f.pairs && f.trials > 1}
 	if f.trials < 1 || f.trials > 100000 {
 		return opt, fmt.Errorf("%w: --trials %d: want 1 to 100000", errUsage, f.trials)
 	}
@@ -163,11 +170,14 @@ func runCommand() *cobra.Command {
 // was interrupted or the environment gave in.
 func (f *runFlags) campaign(ctx context.Context, opt campaign.Options) (verdict.Result, error) {
 	show := newProgress(os.Stderr, f.quiet || f.json)
-	opt.Progress = show.step
+	opt.Progress = watch(opt.Progress, show.step)
 	c, err := campaign.Open(ctx, opt)
 	if err != nil {
 		show.end()
 		return verdict.Result{}, err
+	}
+	if f.opened != nil {
+		f.opened(c)
 	}
 	specs := make(chan map[string]string, 1)
 	go func() { specs <- runSpecs(c) }()
@@ -185,6 +195,14 @@ func (f *runFlags) campaign(ctx context.Context, opt campaign.Options) (verdict.
 	return res, errors.Join(runErr, closeErr, err, agree(res, failed))
 }
 
+// watch shows progress to two.
+func watch(first, second func(campaign.Progress)) func(campaign.Progress) {
+	if first == nil {
+		return second
+	}
+	return func(p campaign.Progress) { first(p); second(p) }
+}
+
 // agree sees that what the specs assert beyond the verdicts held too: a spec
 // that failed while its cell's verdict is pass would otherwise go unseen.
 func agree(res verdict.Result, failed map[string]string) error {
@@ -198,57 +216,29 @@ func agree(res verdict.Result, failed map[string]string) error {
 
 // finish judges a run folder, renders it and prints the table.
 func (f *runFlags) finish(dir string) (verdict.Result, error) {
-	res, run, err := verdict.JudgeDir(dir)
+	res, drawings, err := reports.Judge(dir)
 	if err != nil {
 		return res, fmt.Errorf("%w: %w", campaign.ErrInput, err)
 	}
-	if err := reports.Write(dir, res, run.Trials); err != nil {
+	gates, err := f.gates(dir, res)
+	if err := errors.Join(err, reports.Write(dir, res, drawings, gates...)); err != nil {
 		return res, err
 	}
 	switch {
 	case f.json:
-		b, err := os.ReadFile(filepath.Join(dir, reports.VerdictFile))
-		if err != nil {
-			return res, err
-		}
-		os.Stdout.Write(b)
+		return res, f.printVerdict(dir)
 	case !f.quiet:
 		printTable(os.Stdout, res)
 		printProblems(os.Stdout, dir, res)
+		if f.gated != nil {
+			printGate(os.Stdout, *f.gated)
+		}
+		if res.SelfTest != nil {
+			fmt.Printf("\nself-test: %s: %s\n", res.SelfTest.Verdict, res.SelfTest.Reason)
+		}
 		fmt.Printf("\n%s: %s\nreport: %s\n", res.Verdict, res.Reason, filepath.Join(dir, reports.HTMLFile))
 	}
 	return res, nil
-}
-
-func gateCommand() *cobra.Command {
-	f := &runFlags{}
-	cmd := &cobra.Command{
-		Use: "gate [DIR]", Short: "Judge: a fresh run, or a run folder; exit 0 pass, 1 fail, 2 inconclusive",
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) > 1 {
-				return fmt.Errorf("%w: want at most one run folder", errUsage)
-			}
-			return nil
-		},
-		RunE: func(cmd *cobra.Command, args []string) error {
-			var res verdict.Result
-			var err error
-			if len(args) == 1 {
-				res, err = f.finish(args[0])
-			} else {
-				var opt campaign.Options
-				if opt, err = f.options(); err == nil {
-					res, err = f.campaign(cmd.Context(), opt)
-				}
-			}
-			if err != nil {
-				return err
-			}
-			return &judged{res.Verdict}
-		},
-	}
-	f.bind(cmd)
-	return cmd
 }
 
 func reportCommand() *cobra.Command {
@@ -282,7 +272,7 @@ func replayCommand() *cobra.Command {
 				return err
 			}
 			for _, t := range old.Trials {
-				if ok, _ := path.Match(only, t.Plan.Key()); only == "" || ok {
+				if ok, _ := path.Match(only, t.Plan.Key()); (only == "" || ok) && t.Info.Status != history.Unreadable {
 					opt.Plans = append(opt.Plans, t.Plan)
 				}
 			}

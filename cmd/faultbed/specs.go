@@ -9,6 +9,7 @@ import (
 	"faultbed/suites/drain"
 	"faultbed/suites/network"
 	"faultbed/suites/panics"
+	"faultbed/suites/protocol"
 	"faultbed/suites/spec"
 	"faultbed/suites/tls"
 	"github.com/onsi/ginkgo/v2"
@@ -34,7 +35,8 @@ func runSpecs(c *campaign.Campaign) map[string]string {
 	drain.Specs(c)
 	panics.Specs(c)
 	tls.Specs(c)
-	spec.Others(c, "network", "drain", "panics", "tls")
+	protocol.Specs(c)
+	spec.Others(c, "network", "drain", "panics", "tls", "protocol")
 	ginkgo.ReportAfterSuite("what failed", func(r ginkgo.Report) {
 		for _, s := range r.SpecReports.WithState(types.SpecStateFailureStates) {
 			why, _, _ := strings.Cut(s.FailureMessage(), "\n")
@@ -44,6 +46,7 @@ func runSpecs(c *campaign.Campaign) map[string]string {
 	suite, reporter := ginkgo.GinkgoConfiguration()
 	suite.FailOnEmpty, suite.FlakeAttempts, suite.ParallelTotal = true, 0, 1
 	suite.RandomizeAllSpecs = false
+	suite.Timeout = 0 // Ginkgo's hour is less than some budgets; trials have deadlines of their own
 	reporter.NoColor, reporter.Succinct = true, true
 	reporter.JSONReport = filepath.Join(c.Dir(), "ginkgo.json")
 	ginkgo.RunSpecs(quietT{}, "faultbed", suite, reporter)

@@ -4,6 +4,8 @@
 //	labnode serve --control HOST:PORT   wait for a session: origin, load, wire, toxiproxy or verify
 //	labnode pause                       hold a network namespace, nothing else
 //	labnode toxiproxy --api HOST:PORT   run toxiproxy's server until standard input ends
+//	labnode closed --addr HOST:PORT     send requests in a closed loop, for tools/peers
+//	labnode open --addr HOST:PORT       send requests at a fixed rate without a bed, for tools/peers
 //
 // It measures nothing by itself and holds no state between sessions. The
 // control protocol is package fixtures/control.
@@ -34,7 +36,7 @@ func main() {
 
 func run(args []string) error {
 	if len(args) == 0 {
-		return errors.New("want serve, pause or toxiproxy")
+		return errors.New("want serve, pause, toxiproxy, closed or open")
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
@@ -56,6 +58,10 @@ func run(args []string) error {
 			return err
 		}
 		return serveToxiproxy(ctx, *api)
+	case "closed":
+		return closedLoop(ctx, args[1:], os.Stdout)
+	case "open":
+		return openLoop(ctx, args[1:], os.Stdout)
 	}
 	return fmt.Errorf("no command %q", args[0])
 }

@@ -70,6 +70,7 @@ func (p *proxy) rewrite(r *httputil.ProxyRequest) {
 	r.SetURL(p.c.origin)
 	r.Out.Host = r.In.Host
 	r.Out.URL.RawQuery = r.In.URL.RawQuery // as it came, even where Go's parser would drop something
+	r.Out.Trailer = r.In.Trailer           // net/http fills it in when the body has been read
 	r.SetXForwarded()
 }
 

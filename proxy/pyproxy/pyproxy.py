@@ -13,6 +13,8 @@ differs in this:
 - Expect: 100-continue is answered here, once the origin is connected.
 - Under aiohttp 3.7, which would unpack them unasked, compressed request bodies
   are refused: 415.
+- What aiohttp's parser lets pass and nobody may forward is refused with 400: white
+  space in a field's name, and Transfer-Encoding in an HTTP/1.0 request.
 - A client or origin that half-closes a connection closes it, as asyncio does.
 
 Crash hooks (FAULTBED_CRASH_HOOKS=1, request header X-Faultbed-Crash): exception,
@@ -564,7 +566,8 @@ class Exchange:
         bodiless = self.request.method == "HEAD" or resp.status in (204, 304)
         headers = end_to_end(resp.headers, {"content-length"} if resp.status == 204 else ())
         self.out = (Bodiless if bodiless else Relayed)(status=resp.status, reason=resp.reason, headers=headers)
-        if self.proxy.draining:
+        early = not (self.uploaded or self.request.content.at_eof())
+        if self.proxy.draining or early:  # the rest of an upload is not waited for, nor taken for the next request
             self.out.force_close()
         try:
             await self.out.prepare(self.request)
@@ -630,6 +633,16 @@ def end_to_end(headers, but=()):
     for value in headers.getall("Connection", ()):
         drop.update(name.strip().lower() for name in value.split(","))
     return CIMultiDict((k, v) for k, v in headers.items() if k.lower() not in drop)
+
+
+TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+
+
+def unframed(request):
+    """Tells whether a head must not be forwarded (RFC 9112 sections 5.1 and 6.1)."""
+    if request.version < (1, 1) and "Transfer-Encoding" in request.headers:
+        return True
+    return not all(TOKEN.fullmatch(name) for name in request.headers)
 
 
 def is_websocket(headers):
@@ -805,6 +818,8 @@ class Proxy:
                 return await self.reply(request, 405, "no CONNECT here")
             if self.unpacks and request.body_exists and request.headers.get("Content-Encoding"):
                 return await self.reply(request, 415, "compressed request body", close=True)
+            if unframed(request):
+                return await self.reply(request, 400, "malformed head", close=True)
             if self.c.crash_hooks:
                 await crash(request.headers)
             return await Exchange(self, request).run()

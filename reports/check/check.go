@@ -10,40 +10,123 @@ import (
 
 // Check is one promise and the function that finds where it was broken.
 type Check struct {
-	Name    string `json:"name"`
-	Promise string `json:"promise"` // what is promised, in one sentence
-	Source  string `json:"source"`  // RFC section or documented option
-	Applies func(history.Plan) bool
-	Find    func(*View) []Violation
+	Name     string   `json:"name"`
+	Promise  string   `json:"promise"`            // what is promised, in one sentence
+	Source   string   `json:"source"`             // RFC section or documented option
+	Declares []string `json:"declares,omitempty"` // what a subject's YAML may declare to narrow it or to switch it off
+	Applies  func(history.Plan) bool
+	Find     func(*View) []Violation
 }
 
 // All lists the checks in the order in which reports show them.
 func All() []Check {
-	timeline := func(p history.Plan) bool { return len(p.Arrivals) > 0 }
-	drains := func(p history.Plan) bool { return p.Expect.Drain && p.Engine == "timeline" }
-	alone := func(p history.Plan) bool { return drains(p) && p.Replicas == 1 } // beside others, during judges the requests
-	crash := func(p history.Plan) bool { return p.Crash }
+	return slices.Concat(always(), shapes(), failures(), ends(), others())
+}
+
+func timeline(p history.Plan) bool { return len(p.Arrivals) > 0 }
+func steady(p history.Plan) bool   { return p.Engine == "timeline" && p.Replicas == 1 }
+func drains(p history.Plan) bool   { return p.Expect.Drain && p.Engine == "timeline" }
+
+// alone is a drain without replicas beside it, where during judges the requests.
+func alone(p history.Plan) bool { return drains(p) && p.Replicas == 1 }
+
+// sends tells whether a plan has arrivals of one of the classes.
+func sends(cs ...history.Class) func(history.Plan) bool {
+	return func(p history.Plan) bool {
+		return slices.ContainsFunc(p.Arrivals, func(a history.Arrival) bool { return slices.Contains(cs, a.Class) })
+	}
+}
+
+// always holds whatever acts.
+func always() []Check {
 	return []Check{
-		{"integrity", "every byte of a response is the byte that the origin sent for this request, and a short body is visibly short", "RFC 9112 §6.3, §8; RFC 9110 §6.1", timeline, integrity},
-		{"at-most-once", "a request that is not idempotent reaches the origin at most once", "RFC 9110 §9.2.2", timeline, atMostOnce},
-		{"no-lost-effect", "an upload that was answered with success was received completely, once", "RFC 9110 §9.3.3", timeline, noLostEffect},
-		{"retries", "a request that is not answered is sent again only as often as the subject declares", "RFC 9110 §9.2.2; declares of the subject's YAML", timeline, retries},
-		{"header-fidelity", "header lines arrive in their order, and what Connection names does not arrive", "RFC 9110 §5.3, §7.6.1", timeline, headerFidelity},
-		{"streaming", "the first byte of an answer arrives before the origin has sent its last", "capability streaming of the subject's YAML", timeline, streaming},
-		{"cancellation", "when a client leaves, the origin is told", "RFC 9110 §9.2.2: work that nobody will see", timeline, cancellation},
-		{"leaks", "open files and memory do not grow with the number of requests", "a service that runs for weeks", func(p history.Plan) bool { return p.Engine == "timeline" && p.Replicas == 1 }, leaks},
-		{"outside", "while no fault acts every request succeeds", "the control arm succeeded at the same time", timeline, outside},
-		{"during", "while a fault acts requests fail only in the ways that the scenario names, honestly and in time", "RFC 9110 §15.6; the scenario's expect", timeline, during},
-		{"survives", "the subject's process lives unless it was told to end", "the subject's own service manager would count this as a crash", timeline, survives},
-		{"drain-inflight", "requests in flight at the drain signal are answered completely", "graceful_shutdown_timeout of the subject; RFC 9112 §9.6", alone, drainInFlight},
-		{"drain-time", "the process is gone within its promised grace", "drain.grace of the subject's YAML", drains, drainTime},
-		{"drain-exit", "the exit code of a drain is one of those promised", "drain.exit_codes of the subject's YAML", drains, drainExit},
-		{"drain-connect", "a connect after the drain signal is served or refused, never reset (save one at the instant at which the listener closes) or left hanging", "a client that is refused can go elsewhere at once", alone, drainConnect},
-		{"stragglers", "no process of the subject outlives it", "the supervisor's view of a service", drains, stragglers},
-		{"control-kill", "SIGKILL, the control, is seen: the process dies by it at once and what was in flight is lost", "a testbed that can't see this can see no drain", func(p history.Plan) bool { return p.Expect.Killed }, controlKill},
-		{"blast-radius", "a crash of one request leaves the requests beside it as the scenario says", "net/http recovers a handler's panic; aiohttp answers 500", crash, blastRadius},
-		{"start-signal", "a signal while the subject starts ends it within its grace, unless the kernel dropped it for want of a handler in a PID 1", "a supervisor may stop a service at any time; signal(7), pid_namespaces(7)", func(p history.Plan) bool { return p.Engine == "starting" }, startSignal},
-		{"tls-oracle", "a chain that must be rejected is rejected and a valid one accepted", "RFC 5280 §6.1; each case names its clause", func(p history.Plan) bool { return p.Engine == "tls-back" || p.Engine == "tls-front" }, tlsOracle},
+		{Name: "integrity", Promise: "every byte of a response is the byte that the origin sent for this request, and a short body is visibly short",
+			Source: "RFC 9112 §6.3, §8; RFC 9110 §6.1", Applies: timeline, Find: integrity},
+		{Name: "at-most-once", Promise: "a request that is not idempotent reaches the origin at most once",
+			Source: "RFC 9110 §9.2.2", Applies: timeline, Find: atMostOnce},
+		{Name: "no-lost-effect", Promise: "an upload that was answered with success was received completely, once",
+			Source: "RFC 9110 §9.3.3", Applies: timeline, Find: noLostEffect},
+		{Name: "retries", Promise: "a request that is not answered is sent again only as often as the subject declares, and never after the first byte of an answer",
+			Source: "RFC 9110 §9.2.2; declares of the subject's YAML", Declares: []string{"retries-idempotent", "retries-dead-connections"}, Applies: timeline, Find: retries},
+		{Name: "framing", Promise: "what arrives at the origin parses to exactly the requests that clients sent, well-formed",
+			Source: "RFC 9112 §6.1, §6.3, §11.2", Declares: []string{"trusts-transfer-encoding"}, Applies: timeline, Find: framing},
+		{Name: "reuse", Promise: "a connection on which an answer broke its framing, or a client left, serves no other request wrongly",
+			Source: "RFC 9112 §6.3, §9.3", Applies: poisoned, Find: reuse},
+	}
+}
+
+// shapes are about the form of requests and answers.
+func shapes() []Check {
+	return []Check{
+		{Name: "header-fidelity", Promise: "header lines arrive in their order, and what Connection names does not arrive",
+			Source: "RFC 9110 §5.3, §7.6.1", Declares: []string{"forwards-connection-headers"}, Applies: timeline, Find: headerFidelity},
+		{Name: "trailers", Promise: "announced trailers arrive, of requests and of answers",
+			Source: "RFC 9110 §6.5; RFC 9112 §7.1.2", Declares: []string{"drops-trailers", "drops-request-trailers"}, Applies: sends(history.Trailers), Find: trailers},
+		{Name: "informational", Promise: "103 reaches the client, and 100 does when the origin has sent it, not before",
+			Source: "RFC 9110 §10.1.1, §15.2; RFC 8297", Declares: []string{"answers-100", "drops-103"}, Applies: sends(history.Expects, history.Hints), Find: informational},
+		{Name: "ordering", Promise: "pipelined answers come in the order of their requests, and events of a stream come without a gap",
+			Source: "RFC 9112 §9.3.2; the HTML standard, server-sent events", Applies: sends(history.Pipeline, history.Events), Find: ordering},
+		{Name: "half-close", Promise: "the end of one direction of a tunnel is passed on and the other goes on to its own end",
+			Source: "RFC 9293 §3.6; RFC 9110 §7.8", Declares: []string{"closes-tunnels-whole"}, Applies: sends(history.Tunnel), Find: halfClose},
+		{Name: "streaming", Promise: "the first byte of an answer arrives before the origin has sent its last",
+			Source: "capability streaming of the subject's YAML", Declares: []string{"buffers-response"}, Applies: timeline, Find: streaming},
+		{Name: "backpressure", Promise: "a client that reads slowly slows the origin down, and is not buffered for without bound",
+			Source: "a proxy's memory is smaller than its clients' answers", Declares: []string{"buffers-response"}, Applies: sends(history.Reader), Find: backpressure},
+		{Name: "cancellation", Promise: "when a client leaves, the origin is told",
+			Source: "RFC 9110 §9.2.2: work that nobody will see", Applies: timeline, Find: cancellation},
+		{Name: "leaks", Promise: "open files and memory do not grow with the number of requests",
+			Source: "a service that runs for weeks", Applies: steady, Find: leaks},
+	}
+}
+
+// failures are about what clients get while something is broken, and after.
+func failures() []Check {
+	return []Check{
+		{Name: "outside", Promise: "while no fault acts every request succeeds",
+			Source: "the control arm succeeded at the same time", Applies: timeline, Find: outside},
+		{Name: "during", Promise: "while a fault acts requests fail only in the ways that the scenario names, honestly and in time",
+			Source: "RFC 9110 §15.6; the scenario's expect", Applies: timeline, Find: during},
+		{Name: "recovery", Promise: "when a fault has ended, and the time that the scenario grants has passed, requests succeed and are as quick as before",
+			Source: "the scenario's expect.recovery", Applies: func(p history.Plan) bool { return timeline(p) && len(p.Faults) > 0 && !p.Expect.Drain }, Find: recovery},
+		{Name: "status-honesty", Promise: "an origin that answers badly, or not, becomes the status that says so, in time: 502, 504, or an answer that is visibly cut",
+			Source: "RFC 9110 §15.6.3, §15.6.5", Applies: scripted, Find: statusHonesty},
+		{Name: "survives", Promise: "the subject's process lives unless it was told to end",
+			Source: "the subject's own service manager would count this as a crash", Applies: timeline, Find: survives},
+		{Name: "blast-radius", Promise: "a crash of one request leaves the requests beside it as the scenario says",
+			Source: "net/http recovers a handler's panic; aiohttp answers 500", Applies: func(p history.Plan) bool { return p.Crash }, Find: blastRadius},
+	}
+}
+
+// ends are about drains, signals and exits.
+func ends() []Check {
+	return []Check{
+		{Name: "drain-inflight", Promise: "requests in flight at the drain signal are answered completely",
+			Source: "graceful_shutdown_timeout of the subject; RFC 9112 §9.6", Applies: alone, Find: drainInFlight},
+		{Name: "drain-signalling", Promise: "after the drain signal answers say Connection: close, HTTP/2 gets GOAWAY, and no idle connection is reset",
+			Source: "RFC 9112 §9.6; RFC 9113 §6.8", Declares: []string{"drains-silently"}, Applies: alone, Find: drainSignalling},
+		{Name: "websocket-close", Promise: "a WebSocket that is open at the drain signal ends with a close frame",
+			Source: "RFC 6455 §7.4.1: 1001 going away", Declares: []string{"cuts-websockets"}, Applies: func(p history.Plan) bool { return alone(p) && sends(history.WebSocket)(p) }, Find: websocketClose},
+		{Name: "drain-time", Promise: "the process is gone within its promised grace",
+			Source: "drain.grace of the subject's YAML", Applies: drains, Find: drainTime},
+		{Name: "drain-exit", Promise: "the exit code of a drain is one of those promised",
+			Source: "drain.exit_codes of the subject's YAML", Applies: drains, Find: drainExit},
+		{Name: "drain-connect", Promise: "a connect after the drain signal is served or refused, never reset (save one at the instant at which the listener closes) or left hanging",
+			Source: "a client that is refused can go elsewhere at once", Applies: alone, Find: drainConnect},
+		{Name: "stragglers", Promise: "no process of the subject outlives it",
+			Source: "the supervisor's view of a service", Applies: drains, Find: stragglers},
+		{Name: "port", Promise: "when the subject is gone nothing listens on its port, so that the next one can",
+			Source: "bind(2): EADDRINUSE", Applies: drains, Find: portFree},
+		{Name: "control-kill", Promise: "SIGKILL, the control, is seen: the process dies by it at once and what was in flight is lost",
+			Source: "a testbed that can't see this can see no drain", Applies: func(p history.Plan) bool { return p.Expect.Killed }, Find: controlKill},
+		{Name: "start-signal", Promise: "a signal while the subject starts ends it within its grace, unless the kernel dropped it for want of a handler in a PID 1",
+			Source: "a supervisor may stop a service at any time; signal(7), pid_namespaces(7)", Applies: func(p history.Plan) bool { return p.Engine == "starting" }, Find: startSignal},
+	}
+}
+
+func others() []Check {
+	return []Check{
+		{Name: "tls-oracle", Promise: "a chain that must be rejected is rejected and a valid one accepted",
+			Source: "RFC 5280 §6.1; each case names its clause", Applies: func(p history.Plan) bool { return p.Engine == "tls-back" || p.Engine == "tls-front" }, Find: tlsOracle},
 	}
 }
 
@@ -54,6 +137,7 @@ func Find(v *View) []Violation {
 		if !c.Applies(v.Plan) {
 			continue
 		}
+		v.proofs = 0
 		for _, x := range c.Find(v) {
 			x.Check = c.Name
 			out = append(out, x)
@@ -98,8 +182,10 @@ func integrity(v *View) []Violation {
 
 func atMostOnce(v *View) []Violation {
 	return v.each(func(x *Exchange) string {
-		if n := x.count(history.Request); x.Arrival.Class == history.Upload && n > 1 {
-			return fmt.Sprintf("one POST reached the origin %d times", n)
+		for _, d := range x.deliveries() {
+			if posts(x.Arrival.Class) && len(d) > 1 {
+				return fmt.Sprintf("one POST reached the origin %d times", len(d))
+			}
 		}
 		return ""
 	})
@@ -107,7 +193,7 @@ func atMostOnce(v *View) []Violation {
 
 func noLostEffect(v *View) []Violation {
 	return v.each(func(x *Exchange) string {
-		if x.Arrival.Class != history.Upload || x.Outcome() != history.OK {
+		if !posts(x.Arrival.Class) || x.Outcome() != history.OK {
 			return ""
 		}
 		for _, e := range x.Origin {
@@ -125,7 +211,7 @@ func outside(v *View) []Violation {
 	signal, draining := v.DrainSignal()
 	return v.each(func(x *Exchange) string {
 		_, to := v.Span(x)
-		if !x.IsRequest() || settled(x) || v.Overlaps(x) || (draining && to >= signal.T) {
+		if !x.IsRequest() || settled(x) || v.Overlaps(x) || (draining && to >= signal.T) || v.recovering(x) {
 			return ""
 		}
 		return "no fault acted: " + describe(v, x)
@@ -133,9 +219,10 @@ func outside(v *View) []Violation {
 }
 
 // settled tells whether an outcome is no matter for outside and during: success,
-// the trial's own end, and altered bytes, which integrity judges.
+// the trial's own end, altered bytes, which integrity judges, and tunnels, which
+// half-close does.
 func settled(x *Exchange) bool {
-	return slices.Contains([]history.Outcome{history.OK, history.Aborted, history.Corrupt, history.CrossTalk}, x.Outcome())
+	return x.Arrival.Class == history.Tunnel || slices.Contains([]history.Outcome{history.OK, history.Aborted, history.Corrupt, history.CrossTalk}, x.Outcome())
 }
 
 func describe(v *View, x *Exchange) string {

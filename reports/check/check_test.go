@@ -187,6 +187,33 @@ func good() map[string]*bed {
 		"good chain accepted":                      verified("must-accept", "accept"),
 		"either of local policy":                   verified("local-policy", "reject"),
 		"nobody could judge":                       verified("must-accept", "unreachable"),
+		"seen by both sides":                       newBed(plain).req("a", history.Short, 1, 5, history.OK).origin("a", history.Request, 2, ""),
+		"probed before the load":                   newBed(plain).req("a", history.Short, 1, 5, history.OK).origin("", history.Request, -50, ""),
+		"malformed bytes refused":                  newBed(plain).req("r", history.Raw, 1, 5, history.OK).origin("r.2", history.Request, 4, ""),
+		"new connection after a broken answer":     spoilt("o2", history.OK),
+		"trailers arrive":                          trailed("", ""),
+		"trailers dropped, as was declared":        declared(trailed("lost", "lost"), "drops-trailers"),
+		"hinted":                                   hinted(true),
+		"hint dropped, as was declared":            declared(hinted(false), "drops-103"),
+		"continued":                                continued(10, 20),
+		"continued by the proxy, as was declared":  declared(continued(35, 10), "answers-100"),
+		"pipelined in order":                       newBed(plain).req("p", history.Pipeline, 1, 5, history.OK),
+		"half a tunnel closed":                     newBed(plain).req("t", history.Tunnel, 1, 5, history.OK),
+		"both halves, as was declared":             declaring("closes-tunnels-whole").req("t", history.Tunnel, 1, 5, history.Truncated),
+		"slow reader slows the origin":             slowly(900),
+		"slow reader buffered, as was declared":    declared(slowly(10), "buffers-response"),
+		"502 for a broken answer":                  told("cut 10 rst", history.Status5xx, status(502)),
+		"visibly cut":                              told("cut 10 fin", history.Truncated),
+		"another's 503 passed on":                  told("status 503", history.Status5xx, status(503)),
+		"as quick as before":                       quick(5),
+		"announced":                                drained().req("k", history.Short, 1000, 1001, history.OK, first(1001), closing),
+		"goaway":                                   drained().req("g", history.H2, 700, 900, history.OK, first(890), conn("c7")).client(history.GoAway, 810, conn("c7")),
+		"websocket told":                           drained().req("w", history.WebSocket, 300, 900, history.Closed, code(1001)),
+		"port free":                                drained().fault(history.Port, 1210, outcome(history.Refused)),
+		"again for each dead connection":           declaring("retries-dead-connections").req("a", history.Short, 1, 20, history.OK).on("a", 4, 2).on("a", 7, 3).on("a", 1, 4),
+		"again on connections that had waited":     waited(declaring("retries-dead-connections").req("a", history.Short, 10, 30, history.OK)),
+		"both lengths, as was declared":            declaring("trusts-transfer-encoding").req("r", history.Raw, 1, 5, history.OK).origin("r", history.Request, 2, "").origin("r.x", history.Request, 3, "").param("cl-then-te"),
+		"retried by the client itself":             retriedByClient(2),
 	}
 }
 
@@ -227,7 +254,7 @@ func bugs() []planted {
 		{"start signal ignored, though not PID 1", underInit(begun().fault(history.Ready, 2600).fault(history.Killed, 2600).fault(history.Exit, 2601, sig("KILL")).edited(history.Signal, noHandler)), "start-signal"},
 		{"success without effect", newBed(plain).req("u", history.Upload, 1, 9, history.OK).origin("u", history.UploadDone, 5, history.Truncated), "no-lost-effect"},
 		{"502 without a fault", newBed(plain).req("a", history.Short, 1, 2, history.Status5xx, status(502)), "outside"},
-		{"still failing after the recovery time", newBed(during).window("origin.down", 100, 200).req("a", history.Short, 900, 901, history.Status5xx, status(502)), "outside"},
+		{"still failing after the recovery time", newBed(during).window("origin.down", 100, 200).req("a", history.Short, 900, 901, history.Status5xx, status(502)), "recovery"},
 		{"500 for a refused origin", newBed(during).window("origin.down", 100, 2000).req("a", history.Short, 900, 901, history.Status5xx, status(500)), "during"},
 		{"hang", newBed(during).window("wire.blackhole", 100, 2000).req("a", history.Short, 300, 1900, history.Timeout), "during"},
 		{"too few succeed", newBed(history.Plan{Expect: history.Expectation{MinOK: 1, Statuses: []int{502}}}).window("toxic.latency", 100, 2000).
@@ -257,8 +284,163 @@ func bugs() []planted {
 		{"bad chain accepted", verified("must-reject", "accept"), "tls-oracle"},
 		{"bad chain accepted, then no reply", verified("must-reject", "accept-then-close"), "tls-oracle"},
 		{"good chain rejected", verified("must-accept", "reject"), "tls-oracle"},
+		{"a request that nobody sent", newBed(plain).req("a", history.Short, 1, 5, history.OK).origin("zz", history.Request, 3, ""), "framing"},
+		{"hidden request taken for one", newBed(plain).req("r", history.Raw, 1, 5, history.OK).origin("r", history.Request, 2, "").origin("r.x", history.Request, 3, ""), "framing"},
+		{"canary answered with another's", newBed(plain).req("r", history.Raw, 1, 5, history.OK, verdict("desync: poison")), "framing"},
+		{"malformed bytes passed on", newBed(plain).req("r", history.Raw, 1, 5, history.OK).seen(history.Event{T: t0 + 2*msN, Kind: history.Request, ID: "r", Detail: "malformed: two lengths"}), "framing"},
+		{"broken connection used again", spoilt("o1", history.Malformed), "reuse"},
+		{"another's rest for an answer", spoilt("", history.Malformed), "reuse"},
+		{"request's trailers lost", trailed("lost", ""), "trailers"},
+		{"answer's trailers altered", trailed("", "altered"), "trailers"},
+		{"hint lost", hinted(false), "informational"},
+		{"100 before the origin's", continued(35, 10), "informational"},
+		{"100 swallowed", continued(10, 0), "informational"},
+		{"100 made up", continued(0, 10), "informational"},
+		{"answers out of order", newBed(plain).req("p", history.Pipeline, 1, 5, history.OK, verdict("out of order: p.2 before p.1")), "ordering"},
+		{"event lost", newBed(plain).req("e", history.Events, 1, 5, history.OK, verdict("gap at 3")), "ordering"},
+		{"tunnel's other half lost", newBed(plain).req("t", history.Tunnel, 1, 5, history.Truncated), "half-close"},
+		{"slow reader buffered", slowly(10), "backpressure"},
+		{"500 for a broken answer", told("garbage", history.Status5xx, status(500)), "status-honesty"},
+		{"no answer in time", told("stall", history.Timeout), "status-honesty"},
+		{"broken answer presented as whole", told("cut 10 fin", history.OK), "status-honesty"},
+		{"another's 503 replaced", told("status 503", history.Status5xx, status(502)), "status-honesty"},
+		{"slower than before", quick(400), "recovery"},
+		{"no Connection: close", drained().req("k", history.Short, 1000, 1001, history.OK, first(1001)), "drain-signalling"},
+		{"idle connection reset", drained().req("i", history.Idle, 300, 810, history.Reset), "drain-signalling"},
+		{"no goaway", drained().req("g", history.H2, 700, 900, history.OK, first(890), conn("c7")), "drain-signalling"},
+		{"websocket cut", drained().req("w", history.WebSocket, 300, 900, history.Closed), "websocket-close"},
+		{"port held", drained().fault(history.Port, 1210, outcome(history.OK)), "port"},
+		{"sent again after the first byte", declaring("retries-idempotent").req("a", history.Short, 1, 20, history.Truncated, first(5)).window("wire.cut", 0, 4000).allowing(history.Truncated).
+			origin("a", history.Request, 2, "").origin("a", history.Request, 9, ""), "retries"},
+		{"again though the connection was new", declaring("retries-dead-connections").req("a", history.Short, 1, 20, history.OK).on("a", 4, 2).on("a", 1, 3).on("a", 1, 4).on("a", 1, 5), "retries"},
+		{"again though it was answered", declaring("retries-dead-connections").req("a", history.Short, 1, 20, history.OK).on("a", 4, 2).origin("a", history.Response, 3, history.OK).on("a", 5, 4), "retries"},
+		{"both lengths, which was not declared", newBed(plain).req("r", history.Raw, 1, 5, history.OK).origin("r", history.Request, 2, "").origin("r.x", history.Request, 3, "").param("cl-then-te"), "framing"},
+		{"sent thrice for a client that sent twice", retriedByClient(3), "retries"},
 		{"hang on a chain of local policy", verified("local-policy", "hang"), "tls-oracle"},
 	}
+}
+
+func conn(id string) func(*history.Event)   { return func(e *history.Event) { e.Conn = id } }
+func verdict(s string) func(*history.Event) { return func(e *history.Event) { e.Verdict = s } }
+func first(at int64) func(*history.Event) {
+	return func(e *history.Event) { e.FirstByte = t0 + at*msN }
+}
+func closing(e *history.Event)                       { e.Closing = true }
+func outcome(o history.Outcome) func(*history.Event) { return func(e *history.Event) { e.Outcome = o } }
+
+// client adds an event to the client ledger.
+func (b *bed) client(k history.Kind, at int64, more ...func(*history.Event)) *bed {
+	e := history.Event{T: t0 + at*msN, Kind: k}
+	for _, m := range more {
+		m(&e)
+	}
+	b.t.Client = append(b.t.Client, e)
+	return b
+}
+
+// seen adds an event to the origin ledger.
+func (b *bed) seen(e history.Event) *bed {
+	b.t.Origin = append(b.t.Origin, e)
+	return b
+}
+
+// on is the id's arrival at the origin, as the nth request of its connection.
+func (b *bed) on(id string, nth int, at int64) *bed {
+	return b.seen(history.Event{T: t0 + at*msN, Kind: history.Request, ID: id, Nth: nth})
+}
+
+// waited has a request come first on four connections that were open before it.
+func waited(b *bed) *bed {
+	for i, c := range []string{"o1", "o2", "o3", "o4"} {
+		b.seen(history.Event{T: t0 + int64(i)*msN, Kind: history.ConnOpen, Conn: c})
+	}
+	for i, c := range []string{"o1", "o2", "o3", "o4"} {
+		b.seen(history.Event{T: t0 + int64(12+i)*msN, Kind: history.Request, ID: "a", Nth: 1, Conn: c})
+	}
+	return b
+}
+
+// param sets that of the last arrival.
+func (b *bed) param(s string) *bed {
+	b.t.Plan.Arrivals[len(b.t.Plan.Arrivals)-1].Param = s
+	return b
+}
+
+func (b *bed) allowing(o history.Outcome) *bed {
+	b.t.Plan.Expect.Allow = append(b.t.Plan.Expect.Allow, o)
+	return b
+}
+
+// spoilt has an answer that was cut on connection o1, and a request after it on
+// another connection of the origin's, or on none.
+func spoilt(on string, o history.Outcome) *bed {
+	b := newBed(history.Plan{Expect: history.Expectation{Allow: []history.Outcome{history.Malformed}}}).window("wire.slow", 0, 4000).
+		req("x", history.Short, 1, 5, history.Truncated).req("a", history.Short, 10, 15, o)
+	b.t.Plan.Arrivals[0].Script = "cut 10 fin"
+	b.seen(history.Event{T: t0 + 2*msN, Kind: history.Request, ID: "x", Conn: "o1"})
+	if on != "" {
+		b.seen(history.Event{T: t0 + 12*msN, Kind: history.Request, ID: "a", Conn: on})
+	}
+	return b
+}
+
+func trailed(request, answer string) *bed {
+	return newBed(plain).req("t", history.Trailers, 1, 9, history.OK, verdict(answer)).origin("t", history.Request, 2, "").
+		seen(history.Event{T: t0 + 5*msN, Kind: history.UploadDone, ID: "t", Outcome: history.OK, Verdict: request})
+}
+
+func hinted(arrived bool) *bed {
+	b := newBed(plain).req("h", history.Hints, 1, 9, history.OK).seen(history.Event{T: t0 + 3*msN, Kind: history.Info, ID: "h", Status: 103})
+	if arrived {
+		b.client(history.Info, 4, func(e *history.Event) { e.ID, e.Status = "h", 103 })
+	}
+	return b
+}
+
+// continued is an upload with Expect; 0 is a 100 that was not sent, or did not come.
+func continued(sent, came int64) *bed {
+	b := newBed(plain).req("u", history.Expects, 1, 90, history.OK).origin("u", history.Request, 2, "")
+	if sent > 0 {
+		b.seen(history.Event{T: t0 + sent*msN, Kind: history.Info, ID: "u", Status: 100})
+	}
+	if came > 0 {
+		b.client(history.Info, came, func(e *history.Event) { e.ID, e.Status = "u", 100 })
+	}
+	return b.origin("u", history.UploadDone, 80, history.OK)
+}
+
+// slowly is 64 MiB read evenly over 1 s, of which the origin was rid at an instant.
+func slowly(rid int64) *bed {
+	b := newBed(plain).req("r", history.Reader, 0, 1000, history.OK).origin("r", history.Request, 1, "").origin("r", history.Response, rid, history.OK)
+	b.t.Plan.Arrivals[0].Hold, b.t.Plan.Arrivals[0].Size = 1000*msN, 64<<20
+	return b
+}
+
+// told is a request whose answer the origin broke as the script says.
+func told(script string, o history.Outcome, more ...func(*history.Event)) *bed {
+	b := newBed(plain).req("s", history.Short, 1, 9, o, more...)
+	b.t.Plan.Arrivals[0].Script = script
+	return b
+}
+
+// quick is 25 requests of 5 ms before a fault and 25 of so many after it.
+func quick(after int64) *bed {
+	b := newBed(plain).window("toxic.latency", 500, 600)
+	for i := range int64(25) {
+		id := string(rune('a' + i))
+		b.req(id, history.Short, 10*i, 10*i+5, history.OK).req(id+id, history.Short, 1000+10*i, 1000+10*i+after, history.OK)
+	}
+	return b
+}
+
+// retriedByClient is a request that its client sent twice.
+func retriedByClient(delivered int) *bed {
+	b := newBed(plain).req("a", history.Short, 1, 20, history.OK, func(e *history.Event) { e.Count = 2 })
+	b.t.Plan.Arrivals[0].Client = "retrying"
+	for i := range delivered {
+		b.origin("a", history.Request, 2+int64(i), "")
+	}
+	return b
 }
 
 // edited changes the events of a kind.

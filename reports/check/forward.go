@@ -10,32 +10,150 @@ import (
 
 func (v *View) declares(what string) bool { return slices.Contains(v.Plan.Promise.Declares, what) }
 
-// retries counts how often one request reached the origin. POST is at-most-once's.
+// retries looks at how often one request reached the origin, and why again. POST
+// is at-most-once's.
 func retries(v *View) []Violation {
-	most := 1
-	if v.declares("retries-idempotent") {
-		most = 2
-	}
 	return v.each(func(x *Exchange) string {
-		if n := x.count(history.Request); x.Arrival.Class != history.Upload && n > most {
-			return fmt.Sprintf("one %s request reached the origin %d times, declared are %d", x.Arrival.Class, n, most)
+		if posts(x.Arrival.Class) {
+			return ""
+		}
+		tries := x.tries()
+		for _, d := range x.deliveries() {
+			if s := v.unfounded(x, d, tries); s != "" {
+				return s
+			}
 		}
 		return ""
 	})
 }
 
+// unfounded says what is wrong with the deliveries of one request that its client
+// sent so many times.
+func (v *View) unfounded(x *Exchange, d []history.Event, tries int) string {
+	most := tries
+	switch {
+	case v.declares("retries-dead-connections"):
+		most = len(d)
+		if second := v.secondNew(x, d); second >= 0 && tries == 1 {
+			most = second + 1
+		}
+	case v.declares("retries-idempotent"):
+		most = 2 * tries
+	}
+	switch {
+	case len(d) > tries && !v.Overlaps(x) && x.answeredBefore(d[len(d)-1]):
+		return fmt.Sprintf("one %s request reached the origin %d times, again after the origin had answered it, and no fault acted", x.Arrival.Class, len(d))
+	case len(d) > most:
+		return fmt.Sprintf("one %s request, sent %s, reached the origin %d times, declared are %d", x.Arrival.Class, times(tries), len(d), most)
+	case len(d) > tries && x.End != nil && x.End.FirstByte != 0 && d[len(d)-1].T > x.End.FirstByte:
+		return fmt.Sprintf("it reached the origin again %v after the first byte of its answer", ms(d[len(d)-1].T-x.End.FirstByte))
+	}
+	return ""
+}
+
+// answeredBefore tells whether the origin had ended an answer to the exchange
+// before it got the request once more.
+func (x *Exchange) answeredBefore(again history.Event) bool {
+	return slices.ContainsFunc(x.Origin, func(e history.Event) bool {
+		return e.Kind == history.Response && e.ID == again.ID && e.Outcome == history.OK && e.T < again.T
+	})
+}
+
+// secondNew is where a request came on a connection that was dialled for it, for
+// the second time; -1 if it never did. One that is first on its connection may have
+// found one that was dialled for another and waited in a pool, so the connection
+// must also be younger than the delivery before. Once that may be an accident too.
+func (v *View) secondNew(x *Exchange, d []history.Event) int {
+	if len(d) < 3 {
+		return -1
+	}
+	opened := map[string]int64{}
+	for _, e := range v.Origin {
+		if e.Kind == history.ConnOpen {
+			opened[e.Conn] = e.T
+		}
+	}
+	found, before := 0, x.Begin.T
+	for i, e := range d {
+		if t, known := opened[e.Conn]; e.Nth <= 1 && (!known || t >= before) {
+			if found++; found == 2 {
+				return i
+			}
+		}
+		before = e.T
+	}
+	return -1
+}
+
+func times(n int) string {
+	if n == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times", n)
+}
+
+// deliveries are the arrivals at the origin of each request that the exchange
+// made (a pipeline makes three), in order.
+func (x *Exchange) deliveries() (out [][]history.Event) {
+	if len(x.Origin) > 0 && x.count(history.Request) == 1 { // as a rule
+		i := slices.IndexFunc(x.Origin, func(e history.Event) bool { return e.Kind == history.Request })
+		return [][]history.Event{x.Origin[i : i+1]}
+	}
+	at := map[string]int{}
+	for _, e := range x.Origin {
+		if e.Kind != history.Request {
+			continue
+		}
+		i, known := at[e.ID]
+		if !known {
+			i = len(out)
+			at[e.ID], out = i, append(out, nil)
+		}
+		out[i] = append(out[i], e)
+	}
+	return out
+}
+
+// count of origin events of a kind.
+func (x *Exchange) count(k history.Kind) (n int) {
+	for i := range x.Origin {
+		if x.Origin[i].Kind == k {
+			n++
+		}
+	}
+	return n
+}
+
+// tries is how often the client itself has sent it.
+func (x *Exchange) tries() int {
+	if x.End == nil || x.Arrival.Client != "retrying" {
+		return 1
+	}
+	return max(1, int(x.End.Count))
+}
+
+// posts tells whether requests of a class are not idempotent.
+func posts(c history.Class) bool {
+	return slices.Contains([]history.Class{history.Upload, history.Trailers, history.Expects, history.Writer}, c)
+}
+
 func headerFidelity(v *View) []Violation {
 	return v.each(func(x *Exchange) string {
 		for _, e := range x.Origin {
-			if e.Kind == history.Request && e.Class == history.Headers && e.Verdict != "" {
+			if e.Kind == history.Request && e.Class == history.Headers && v.wrongLines(e.Verdict) {
 				return "header lines of the request: " + e.Verdict
 			}
 		}
-		if x.Arrival.Class == history.Headers && x.End != nil && x.End.Verdict != "" {
+		if x.Arrival.Class == history.Headers && x.End != nil && v.wrongLines(x.End.Verdict) {
 			return "header lines of the response: " + x.End.Verdict
 		}
 		return ""
 	})
+}
+
+// wrongLines tells whether what became of header lines breaks the promise.
+func (v *View) wrongLines(what string) bool {
+	return what != "" && !(what == "hop-by-hop" && v.declares("forwards-connection-headers"))
 }
 
 // shortest is the hold from which a stream's first and last byte can be told apart.

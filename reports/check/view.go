@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"faultbed/reports/history"
 )
@@ -17,15 +18,29 @@ type View struct {
 	Signals   []history.Event
 	Exits     []history.Event // of the subject, in order
 	Killed    []history.Event
+	Strays    []history.Event // begins and ends of the client ledger that fit no exchange: a second one of an id, an end of what never began
 	byID      map[string]*Exchange
+	proofs    int // evidence given since the check at hand began
+	memory
+}
+
+// memory is what a view uses most of, kept for the next one.
+type memory struct {
+	all     []Exchange
+	planned map[string]int
+	of      []*Exchange
+	apart   []history.Event
 }
 
 // Exchange is one arrival seen from both sides.
 type Exchange struct {
-	Arrival history.Arrival
-	Begin   history.Event
+	outcome history.Outcome // of End: here, beside the class, since every check looks at both
 	End     *history.Event  // nil if the run was killed before
-	Origin  []history.Event // requests, uploads and responses with this id
+	Arrival history.Arrival
+	Origin  []history.Event // requests, uploads and responses with this id; it may share memory with the ledger
+	Begin   history.Event
+
+	first, last, seen int // where in the origin ledger they are, and how many
 }
 
 // Window is a fault's realised time. To is the trial's end if it was not lifted.
@@ -34,36 +49,119 @@ type Window struct {
 	From, To int64 // absolute; From is 0 if it never took effect
 }
 
-// New arranges a trial.
-func New(t *history.Trial) *View {
-	v := &View{Trial: t, byID: map[string]*Exchange{}}
-	arrivals := map[string]history.Arrival{}
-	for _, a := range t.Plan.Arrivals {
-		arrivals[a.ID] = a
+// New arranges a trial. Ledgers are sorted by time.
+func New(t *history.Trial) *View { return new(View).Again(t) }
+
+// Again arranges another trial, in the memory of a view that nobody needs any
+// more, nor its exchanges.
+func (v *View) Again(t *history.Trial) *View {
+	n := len(t.Plan.Arrivals)
+	if v.byID == nil {
+		v.byID, v.planned = make(map[string]*Exchange, n), make(map[string]int, n)
 	}
-	for i, e := range t.Client {
-		switch e.Kind {
-		case history.Begin:
-			a, planned := arrivals[e.ID]
-			if !planned { // the tls engines make their requests as they go
-				a = history.Arrival{ID: e.ID, Class: e.Class, At: v.Rel(e.Planned)}
-			}
-			x := &Exchange{Arrival: a, Begin: e}
-			v.byID[e.ID], v.Exchanges = x, append(v.Exchanges, x)
-		case history.End:
-			if x := v.byID[e.ID]; x != nil {
-				x.End = &t.Client[i]
-			}
-		}
-	}
-	slices.SortStableFunc(v.Exchanges, func(a, b *Exchange) int { return cmp.Compare(a.Begin.Planned, b.Begin.Planned) })
-	for _, e := range t.Origin {
-		if x := v.byID[e.ID]; x != nil && e.ID != "" {
-			x.Origin = append(x.Origin, e)
-		}
-	}
+	clear(v.byID)
+	clear(v.planned)
+	*v = View{Trial: t, byID: v.byID, memory: v.memory, Exchanges: v.Exchanges[:0]}
+	v.begun()
+	v.ended()
+	v.seen()
 	v.faults()
 	return v
+}
+
+// begun makes the exchanges. They lie side by side, for there may be a hundred
+// thousand.
+func (v *View) begun() {
+	for i := range v.Plan.Arrivals {
+		v.planned[v.Plan.Arrivals[i].ID] = i
+	}
+	n := 0
+	for i := range v.Client {
+		if v.Client[i].Kind == history.Begin {
+			n++
+		}
+	}
+	v.all = slices.Grow(v.all[:0], n) // and never more: they are pointed to
+	v.Exchanges = slices.Grow(v.Exchanges, n)
+	for i := range v.Client {
+		e := &v.Client[i]
+		if e.Kind != history.Begin {
+			continue
+		}
+		if e.ID != "" && v.byID[e.ID] != nil {
+			v.Strays = append(v.Strays, *e)
+			continue
+		}
+		x := Exchange{Arrival: history.Arrival{ID: e.ID, Class: e.Class, At: v.Rel(e.Planned)}, Begin: *e}
+		if at, ok := v.planned[e.ID]; ok { // the tls engines make their requests as they go
+			x.Arrival = v.Plan.Arrivals[at]
+		}
+		v.all = append(v.all, x)
+		own := &v.all[len(v.all)-1]
+		v.byID[e.ID], v.Exchanges = own, append(v.Exchanges, own)
+	}
+	slices.SortStableFunc(v.Exchanges, func(a, b *Exchange) int { return cmp.Compare(a.Begin.Planned, b.Begin.Planned) })
+}
+
+// ended joins the ends, of which the last of an id counts.
+func (v *View) ended() {
+	for i := range v.Client {
+		e := &v.Client[i]
+		if e.Kind != history.End {
+			continue
+		}
+		x := v.byID[e.ID]
+		if e.ID != "" && (x == nil || x.End != nil) {
+			v.Strays = append(v.Strays, *e)
+		}
+		if x != nil {
+			x.End, x.outcome = e, e.Outcome
+		}
+	}
+}
+
+// seen joins what the origin saw. Of most requests it saw all at once: then the
+// exchange has that stretch of the ledger, and else a copy.
+func (v *View) seen() {
+	of := slices.Grow(v.of[:0], len(v.Origin))[:len(v.Origin)]
+	clear(of)
+	v.of = of
+	for i := range v.Origin {
+		id := v.Origin[i].ID
+		x := v.byID[base(id)]
+		if x == nil || id == "" {
+			continue
+		}
+		if of[i] = x; x.seen == 0 {
+			x.first = i
+		}
+		x.seen, x.last = x.seen+1, i
+	}
+	apart := 0
+	for _, x := range v.Exchanges {
+		if x.seen > 0 && x.last-x.first+1 == x.seen {
+			x.Origin = v.Origin[x.first : x.last+1 : x.last+1]
+		} else {
+			apart += x.seen
+		}
+	}
+	v.apart = slices.Grow(v.apart[:0], apart)[:apart]
+	room := v.apart
+	for i, x := range of {
+		if x == nil || x.last-x.first+1 == x.seen {
+			continue
+		}
+		if x.Origin == nil {
+			x.Origin, room = room[:0:x.seen], room[x.seen:]
+		}
+		x.Origin = append(x.Origin, v.Origin[i])
+	}
+}
+
+// base is the arrival's id: one that makes several requests adds ".1" and so on.
+func base(id string) string {
+	b, _, _ := strings.Cut(id, ".")
+	return b
 }
 
 func (v *View) faults() {
@@ -198,11 +296,12 @@ func (v *View) Epoch(x *Exchange) string {
 	return "during"
 }
 
-// IsRequest tells whether the exchange is a request through the subject: no
-// held connection, not the control arm, not the request that carries a crash.
+// IsRequest tells whether the exchange is a request through the subject that
+// should succeed: no held connection, not the control arm, not the request that
+// carries a crash or whose answer the origin was told to break, no raw bytes.
 func (x *Exchange) IsRequest() bool {
 	c := x.Arrival.Class
-	return !c.IsHeld() && c != history.Control && c != history.Crash
+	return !c.IsHeld() && c != history.Control && c != history.Crash && c != history.Raw && !Breaks(x.Arrival)
 }
 
 // Outcome is what became of it; aborted if no end was recorded.
@@ -210,18 +309,7 @@ func (x *Exchange) Outcome() history.Outcome {
 	if x.End == nil {
 		return history.Aborted
 	}
-	return x.End.Outcome
-}
-
-// count of origin events of a kind.
-func (x *Exchange) count(k history.Kind) int {
-	n := 0
-	for _, e := range x.Origin {
-		if e.Kind == k {
-			n++
-		}
-	}
-	return n
+	return x.outcome
 }
 
 // InFlight lists what had begun and not ended at an instant, control and crash
@@ -278,9 +366,16 @@ func (v *View) ExitAfter(node string, t int64) (history.Event, bool) {
 	return history.Event{}, false
 }
 
+// maxProofs is how many violations of one check come with evidence: more than any
+// report shows, and of a hundred thousand it would be half a gigabyte.
+const maxProofs = 100
+
 // evidence is an exchange's two-sided timeline with the faults and signals
 // that fall into it.
 func (v *View) evidence(x *Exchange) []history.Event {
+	if v.proofs++; v.proofs > maxProofs {
+		return nil
+	}
 	out := []history.Event{x.Begin}
 	from, to := v.Span(x)
 	out = append(out, x.Origin...)

@@ -10,5 +10,7 @@
 //
 // All times are nanoseconds of the host's CLOCK_MONOTONIC ([Now]), in every
 // process and container, so that events of both sides of a proxy can be
-// ordered without a clock agreement. Start with [Event], [Plan] and [ReadTrial].
+// ordered without a clock agreement. A ledger is text while its trial runs, and
+// pages of columns when it is closed and large. Damage is told, never hidden, and
+// the rest is read. Start with [Event], [Plan] and [ReadTrial].
 package history

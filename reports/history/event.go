@@ -111,6 +111,12 @@ const (
 	HalfHeader Class = "half-header" // a connection on which half a request head was sent
 )
 
+// Classes lists the enum, in the order in which reports show it.
+func Classes() []Class {
+	return []Class{Short, Fresh, Slow, Upload, Stream, Headers, Abort, Trailers, Expects, Hints, Events, Reader, Writer, Pipeline, Raw, Tunnel,
+		H2, H2Stream, Crash, Control, WebSocket, Idle, Silent, HalfHeader}
+}
+
 // IsHeld tells whether the class is a held connection rather than a request.
 func (c Class) IsHeld() bool {
 	return c == WebSocket || c == Idle || c == Silent || c == HalfHeader

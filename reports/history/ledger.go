@@ -3,13 +3,15 @@ package history
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"sort"
+	"slices"
+	"strings"
 	"sync"
 
 	"github.com/klauspost/compress/zstd"
@@ -63,91 +65,203 @@ func (l *Ledger) Close() error {
 	return err
 }
 
-// zstdAbove is the size from which a closed ledger is kept compressed.
-const zstdAbove = 1 << 20
+// pagesAbove is the size, in bytes, from which a closed ledger is kept in pages.
+const pagesAbove = 1 << 20
 
-// Compress replaces a closed ledger of more than 1 MiB by its .zst; ReadLedger
-// reads either.
+// Compress replaces a closed ledger of 1 MiB or more by one in pages (.fbl), of
+// a twentieth of its size; [ReadLedger] reads either. One that is torn or has a
+// bad line stays as it is: what happened to it is evidence.
 func Compress(path string) error {
-	data, err := os.ReadFile(path)
-	if err != nil || len(data) < zstdAbove {
+	if fi, err := os.Stat(path); err != nil || fi.Size() < pagesAbove {
 		return err
 	}
-	enc, err := zstd.NewWriter(nil)
-	if err != nil {
-		return fmt.Errorf("compress %s: %w", path, err)
-	}
-	tmp := path + ".zst.tmp"
-	if err := os.WriteFile(tmp, enc.EncodeAll(data, nil), 0o644); err != nil {
+	tmp := pagesOf(path) + ".tmp"
+	os.Remove(tmp) // a killed predecessor's
+	whole, err := convert(path, tmp)
+	if err != nil || !whole {
+		os.Remove(tmp)
 		return err
 	}
-	if err := os.Rename(tmp, path+".zst"); err != nil {
+	if err := os.Rename(tmp, pagesOf(path)); err != nil {
 		return err
 	}
 	return os.Remove(path)
 }
 
-// ReadLedger reads path or path.zst. A missing file is an empty ledger. A last
-// line that was cut by a kill is dropped, and torn reports it; a bad line
-// elsewhere is an error with its number.
-func ReadLedger(path string) (events []Event, torn bool, err error) {
-	r, err := openLedger(path)
+// pagesOf is the name that a ledger has in pages.
+func pagesOf(path string) string { return strings.TrimSuffix(path, ".ndjson") + ".fbl" }
+
+// convert writes a ledger's events as pages. It is whole if nothing was lost.
+func convert(from, to string) (whole bool, err error) {
+	p, err := CreatePages(to)
+	if err != nil {
+		return false, err
+	}
+	p.proof = &reader{} // the text is about to be removed
+	l, err := ScanLedger(from, func(events []Event) error { return p.Append(events...) })
+	if err := errors.Join(err, p.Close()); err != nil {
+		return false, fmt.Errorf("compress %s: %w", from, err)
+	}
+	return !l.Torn && len(l.Defects) == 0, nil
+}
+
+// Ledgered is a ledger as far as it could be read.
+type Ledgered struct {
+	Events  []Event  // in the order in which they were written
+	Torn    bool     // the last line was cut by a kill, and dropped
+	Defects []string // what could not be read, and why: a sentence each
+	Missing bool     // there is none, in any form
+}
+
+// ReadLedger reads a ledger in whichever form it is kept: path, or in its place
+// the .fbl or the .ndjson.zst; the text counts if there are several. A missing
+// ledger is an empty one. Damage is no error: it is told in Defects, and the
+// rest is there. An error is one of the file system.
+func ReadLedger(path string) (Ledgered, error) { return readLedger(path, nil) }
+
+func readLedger(path string, all []Event) (Ledgered, error) {
+	l, err := openLedger(path)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, false, nil
+		return Ledgered{Events: all, Missing: true}, nil
 	}
 	if err != nil {
-		return nil, false, err
+		return Ledgered{Events: all}, err
 	}
-	defer r.Close()
-	events, torn, err = DecodeLedger(r)
-	if err != nil {
-		return nil, false, fmt.Errorf("%s: %w", path, err)
+	defer l.close()
+	for all = slices.Grow(all, l.src.count()); err == nil; {
+		all, err = l.src.next(all)
 	}
-	return events, torn, nil
+	return l.done(all), nil
 }
 
-func openLedger(path string) (io.ReadCloser, error) {
+// ScanLedger is ReadLedger for a ledger that need not fit into memory: see is
+// called with some events at a time, which are good until it returns. A missing
+// file is an error, and so is what see returns.
+func ScanLedger(path string, see func([]Event) error) (Ledgered, error) {
+	l, err := openLedger(path)
+	if err != nil {
+		return Ledgered{}, err
+	}
+	defer l.close()
+	var some []Event
+	for err == nil {
+		some, err = l.src.next(some[:0])
+		if err := see(some); err != nil {
+			return Ledgered{}, err
+		}
+	}
+	return l.done(nil), nil
+}
+
+// source is a ledger of some form.
+type source interface {
+	count() int                           // of events, if that is known before
+	next(into []Event) ([]Event, error)   // appends some; io.EOF when there are no more
+	flaws() (torn bool, defects []string) // so far
+}
+
+// ledgerFile is an open ledger.
+type ledgerFile struct {
+	src   source
+	close func() error
+}
+
+func (l ledgerFile) done(events []Event) Ledgered {
+	torn, defects := l.src.flaws()
+	return Ledgered{Events: events, Torn: torn, Defects: defects}
+}
+
+// openLedger finds a ledger's form by its first bytes.
+func openLedger(path string) (ledgerFile, error) {
 	f, err := os.Open(path)
-	if err == nil {
-		return f, nil
+	for _, other := range []string{pagesOf(path), path + ".zst"} {
+		if errors.Is(err, os.ErrNotExist) {
+			if g, gerr := os.Open(other); gerr == nil || !errors.Is(gerr, os.ErrNotExist) {
+				f, err = g, gerr
+			}
+		}
 	}
-	z, zerr := os.Open(path + ".zst")
-	if zerr != nil {
-		return nil, err
+	if err != nil {
+		return ledgerFile{}, err
 	}
-	dec, zerr := zstd.NewReader(z, zstd.WithDecoderMaxMemory(1<<30))
-	if zerr != nil {
-		z.Close()
-		return nil, zerr
+	br := bufio.NewReaderSize(f, 64<<10)
+	start, _ := br.Peek(len(pagesMagic)) // a shorter file is text
+	switch {
+	case string(start) == pagesMagic:
+		defer f.Close()
+		data, err := os.ReadFile(f.Name())
+		return ledgerFile{newPageReader(data), func() error { return nil }}, err
+	case bytes.HasPrefix(start, []byte{0x28, 0xb5, 0x2f, 0xfd}): // RFC 8878 §3.1.1
+		dec, err := zstd.NewReader(br, zstd.WithDecoderMaxMemory(1<<30), zstd.WithDecoderConcurrency(1))
+		if err != nil {
+			return ledgerFile{}, errors.Join(err, f.Close())
+		}
+		return ledgerFile{&lines{br: bufio.NewReaderSize(dec, 64<<10)}, func() error { dec.Close(); return f.Close() }}, nil
 	}
-	return zstdFile{dec.IOReadCloser(), z}, nil
+	return ledgerFile{&lines{br: br}, f.Close}, nil
 }
-
-type zstdFile struct {
-	io.ReadCloser
-	f *os.File
-}
-
-func (z zstdFile) Close() error { return errors.Join(z.ReadCloser.Close(), z.f.Close()) }
 
 // DecodeLedger reads NDJSON events; see [ReadLedger].
-func DecodeLedger(r io.Reader) (events []Event, torn bool, err error) {
-	br := bufio.NewReaderSize(r, 64<<10)
-	for line := 1; ; line++ {
-		b, err := br.ReadBytes('\n')
-		last := errors.Is(err, io.EOF)
-		if err != nil && !last {
-			return nil, false, fmt.Errorf("line %d: %w", line, err)
+func DecodeLedger(r io.Reader) Ledgered {
+	l := ledgerFile{src: &lines{br: bufio.NewReaderSize(r, 64<<10)}}
+	var all []Event
+	for err := error(nil); err == nil; {
+		all, err = l.src.next(all)
+	}
+	return l.done(all)
+}
+
+// lines is a ledger as text.
+type lines struct {
+	br    *bufio.Reader
+	line  int
+	torn  bool
+	cut   error // why it could not be read on
+	bad   int   // lines that are no event
+	first string
+}
+
+func (l *lines) count() int { return 0 }
+
+func (l *lines) next(into []Event) ([]Event, error) {
+	for range pageEvents {
+		b, err := l.br.ReadBytes('\n')
+		if err != nil {
+			l.torn = len(bytes.TrimSpace(b)) > 0
+			if !errors.Is(err, io.EOF) {
+				l.cut = err
+			}
+			return into, io.EOF
 		}
-		if last {
-			return events, len(bytes.TrimSpace(b)) > 0, nil
-		}
+		l.line++
 		var e Event
 		if err := json.Unmarshal(b, &e); err != nil {
-			return nil, false, fmt.Errorf("line %d: %w", line, err)
+			l.spoilt(err)
+			continue
 		}
-		events = append(events, e)
+		into = append(into, e)
 	}
+	return into, nil
+}
+
+func (l *lines) spoilt(err error) {
+	if l.bad++; l.bad == 1 {
+		l.first = fmt.Sprintf("line %d: %v", l.line, err)
+	}
+}
+
+func (l *lines) flaws() (bool, []string) {
+	var out []string
+	switch {
+	case l.bad == 1:
+		out = append(out, "one line is no event and was left out, "+l.first)
+	case l.bad > 1:
+		out = append(out, fmt.Sprintf("%d lines are no events and were left out, the first is %s", l.bad, l.first))
+	}
+	if l.cut != nil {
+		out = append(out, fmt.Sprintf("it can't be read beyond line %d: %v", l.line, pathless(l.cut)))
+	}
+	return l.torn, out
 }
 
 // Names of the files in a trial's folder.
@@ -176,12 +290,13 @@ type TrialInfo struct {
 
 // Trial is a plan and what was seen of its execution: the input of every check.
 type Trial struct {
-	Plan   Plan
-	Info   TrialInfo
-	Client []Event
-	Origin []Event
-	Fault  []Event
-	Torn   bool // some ledger ended in the middle of a line: the run was killed
+	Plan    Plan
+	Info    TrialInfo
+	Client  []Event
+	Origin  []Event
+	Fault   []Event
+	Torn    bool     // some ledger ended in the middle of a line: the run was killed
+	Defects []string // what of the folder could not be read or believed: a sentence each
 }
 
 // errTorn is a JSON file that ends too early or was never JSON: its writer was
@@ -189,44 +304,131 @@ type Trial struct {
 var errTorn = errors.New("torn file")
 
 // ReadTrial reads a trial's folder. Ledgers come back sorted by time. What is
-// missing of trial.json, or torn, leaves a trial that is still running.
-func ReadTrial(dir string) (*Trial, error) {
-	t := &Trial{}
-	if err := readJSON(filepath.Join(dir, PlanFile), &t.Plan); err != nil {
+// missing of trial.json, or torn, leaves a trial that is still running; other
+// damage is told in Defects and the rest is there. Without a plan that can be
+// read there is no trial: that is an error.
+func ReadTrial(dir string) (*Trial, error) { return readTrial(dir, &Trial{}) }
+
+func readTrial(dir string, spare *Trial) (*Trial, error) {
+	t := &Trial{Client: spare.Client[:0], Origin: spare.Origin[:0], Fault: spare.Fault[:0]}
+	if err := readPlan(filepath.Join(dir, PlanFile), &t.Plan); err != nil {
 		return nil, err
 	}
 	if t.Plan.Version > PlanVersion {
-		return nil, fmt.Errorf("%s: plan version %d is newer than this faultbed (%d)", dir, t.Plan.Version, PlanVersion)
+		return nil, fmt.Errorf("%s: its version %d is newer than this faultbed knows (%d)", PlanFile, t.Plan.Version, PlanVersion)
 	}
-	if err := readJSON(filepath.Join(dir, TrialFile), &t.Info); errors.Is(err, os.ErrNotExist) || errors.Is(err, errTorn) {
-		t.Info = TrialInfo{Status: "running", Error: "it was killed: " + TrialFile + " is missing or torn"}
-	} else if err != nil {
-		return nil, err
-	}
+	t.readInfo(dir)
 	for _, l := range []struct {
 		name string
 		into *[]Event
 	}{{ClientFile, &t.Client}, {OriginFile, &t.Origin}, {FaultFile, &t.Fault}} {
-		events, torn, err := ReadLedger(filepath.Join(dir, l.name))
-		if err != nil {
-			return nil, err
-		}
-		sort.SliceStable(events, func(i, j int) bool { return events[i].T < events[j].T })
-		*l.into, t.Torn = events, t.Torn || torn
+		t.readLedger(dir, l.name, l.into)
 	}
+	t.findT0()
 	return t, nil
+}
+
+func (t *Trial) defect(format string, args ...any) {
+	t.Defects = append(t.Defects, fmt.Sprintf(format, args...))
+}
+
+func (t *Trial) readInfo(dir string) {
+	err := readJSON(filepath.Join(dir, TrialFile), &t.Info)
+	switch {
+	case errors.Is(err, os.ErrNotExist) || errors.Is(err, errTorn):
+		t.Info = TrialInfo{Status: "running", Error: "it was killed: " + TrialFile + " is missing or torn"}
+	case err != nil:
+		t.defect("%v", err)
+	}
+}
+
+func (t *Trial) readLedger(dir, name string, into *[]Event) {
+	l, err := readLedger(filepath.Join(dir, name), *into)
+	if err != nil {
+		t.defect("%s can't be read: %v", name, pathless(err))
+	}
+	if l.Missing && t.Info.Status == "complete" { // its writer makes all three before anything happens
+		l.Defects = []string{"it is missing"}
+	}
+	for _, d := range l.Defects {
+		t.defect("%s: %s", strings.TrimSuffix(name, ".ndjson")+" ledger", d)
+	}
+	sortByTime(l.Events)
+	*into, t.Torn = l.Events, t.Torn || l.Torn
+}
+
+// findT0 takes T0 from the first request that was begun, if trial.json has lost
+// it: a request's planned instant is T0 and its time in the plan.
+func (t *Trial) findT0() {
+	if t.Info.T0 != 0 || t.Plan.Engine != "timeline" {
+		return
+	}
+	for _, e := range t.Client {
+		i := slices.IndexFunc(t.Plan.Arrivals, func(a Arrival) bool { return e.Kind == Begin && a.ID == e.ID })
+		if i >= 0 {
+			t.Info.T0 = e.Planned - t.Plan.Arrivals[i].At
+			t.defect("%s has no t0, though requests were begun; it was taken from request %s", TrialFile, e.ID)
+			return
+		}
+	}
+}
+
+// sortByTime sorts events by T and leaves those of one instant in their order.
+// They are large and nearly sorted, so it is their order that is sorted, and
+// then each moves once.
+func sortByTime(events []Event) {
+	if slices.IsSortedFunc(events, func(a, b Event) int { return cmp.Compare(a.T, b.T) }) {
+		return
+	}
+	type place struct {
+		t    int64
+		from int
+	}
+	order := make([]place, len(events))
+	for i := range events {
+		order[i] = place{events[i].T, i}
+	}
+	slices.SortFunc(order, func(a, b place) int { return cmp.Or(cmp.Compare(a.t, b.t), cmp.Compare(a.from, b.from)) })
+	for i := range order {
+		if order[i].from < 0 {
+			continue
+		}
+		first, at := events[i], i // a cycle of moves
+		for {
+			from := order[at].from
+			order[at].from = -1
+			if from == i {
+				break
+			}
+			events[at], at = events[from], from
+		}
+		events[at] = first
+	}
+}
+
+// pathless leaves out where a run folder lies: a verdict is the same wherever it
+// is judged.
+func pathless(err error) error {
+	if p, ok := errors.AsType[*os.PathError](err); ok {
+		return p.Err
+	}
+	return err
 }
 
 func readJSON(path string, into any) error {
 	b, err := os.ReadFile(path)
+	return decodeJSON(path, b, err, into)
+}
+
+func decodeJSON(path string, b []byte, err error, into any) error {
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", filepath.Base(path), pathless(err))
 	}
 	var syntax *json.SyntaxError
 	if err := json.Unmarshal(b, into); errors.As(err, &syntax) {
-		return fmt.Errorf("%s: %w: %w", path, errTorn, err)
+		return fmt.Errorf("%s: %w: %w", filepath.Base(path), errTorn, err)
 	} else if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+		return fmt.Errorf("%s: %w", filepath.Base(path), err)
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/klauspost/compress/zstd"
 
 	"faultbed/reports/history"
 )
@@ -58,10 +59,7 @@ func TestLedgerRoundTrip(t *testing.T) {
 	if err := l.Append(full, history.Event{T: 2, Kind: history.Note, Node: "bed"}); err != nil {
 		t.Fatal(err)
 	}
-	got, torn, err := history.ReadLedger(path) // before Close: what was appended is in the file
-	if err != nil || torn {
-		t.Fatal(torn, err)
-	}
+	got := reread(t, path) // before Close: what was appended is in the file
 	if d := cmp.Diff([]history.Event{full, {T: 2, Kind: history.Note, Node: "bed"}}, got); d != "" {
 		t.Error(d)
 	}
@@ -94,9 +92,8 @@ func TestAppendIsWhole(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	events, torn, err := history.ReadLedger(path)
-	if err != nil || torn || len(events) != 800 {
-		t.Errorf("%d events, torn %v, %v", len(events), torn, err)
+	if events := reread(t, path); len(events) != 800 {
+		t.Errorf("%d events", len(events))
 	}
 }
 
@@ -113,26 +110,18 @@ func TestDecodeLedger(t *testing.T) {
 		"last line cut":                {good + `{"t":2,"ki`, 1, true, ""},
 		"last line whole but no break": {good + strings.TrimSpace(good), 1, true, ""},
 		"only white space after":       {good + "  ", 1, false, ""},
-		"bad in the middle":            {good + "{\"t\":\n" + good, 0, false, "line 2: "},
-		"blank in the middle":          {good + "\n" + good, 0, false, "line 2: "},
-		"a wrong type":                 {good + good + `{"t":"soon"}` + "\n", 0, false, "line 3: "},
+		"bad in the middle":            {good + "{\"t\":\n" + good, 2, false, "line 2: "},
+		"blank in the middle":          {good + "\n" + good, 2, false, "line 2: "},
+		"a wrong type":                 {good + good + `{"t":"soon"}` + "\n", 2, false, "one line is no event and was left out, line 3: "},
+		"several bad":                  {"x\n" + good + "y\nz", 1, true, "2 lines are no events and were left out, the first is line 1: "},
 		"a long line":                  {`{"t":1,"kind":"note","node":"bed","detail":"` + strings.Repeat("x", 1<<20) + "\"}\n", 1, false, ""},
 		"a field of a later version":   {`{"t":1,"kind":"note","node":"bed","later":1}` + "\n", 1, false, ""},
 	} {
-		events, torn, err := history.DecodeLedger(strings.NewReader(c.text))
-		if len(events) != c.n || torn != c.torn || (err != nil) != (c.wrong != "") || (err != nil && !strings.Contains(err.Error(), c.wrong)) {
-			t.Errorf("%s: %d events, torn %v, error %v", name, len(events), torn, err)
+		l := history.DecodeLedger(strings.NewReader(c.text))
+		said := strings.Join(l.Defects, "; ")
+		if len(l.Events) != c.n || l.Torn != c.torn || (said != "") != (c.wrong != "") || !strings.Contains(said, c.wrong) {
+			t.Errorf("%s: %d events, torn %v, defects %v", name, len(l.Events), l.Torn, l.Defects)
 		}
-	}
-}
-
-// TestBadLineNamesFile wants the place of a bad line, since a run has hundreds
-// of ledgers.
-func TestBadLineNamesFile(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "client.ndjson")
-	write(t, path, "{}\nnonsense\n{}\n")
-	if _, _, err := history.ReadLedger(path); err == nil || !strings.Contains(err.Error(), path+": line 2: ") {
-		t.Errorf("got %v", err)
 	}
 }
 
@@ -141,58 +130,101 @@ func TestCompress(t *testing.T) {
 	small, large := filepath.Join(dir, "small.ndjson"), filepath.Join(dir, "large.ndjson")
 	ledger(t, small, 3)
 	ledger(t, large, 4000)
-	want, _, err := history.ReadLedger(large)
-	if err != nil {
-		t.Fatal(err)
-	}
+	want := reread(t, large)
+	write(t, filepath.Join(dir, "large.fbl.tmp"), "of a killed predecessor")
 	for _, p := range []string{small, large} {
 		if err := history.Compress(p); err != nil {
 			t.Fatal(err)
 		}
 	}
 	names, _ := filepath.Glob(filepath.Join(dir, "*"))
-	if !slices.Equal(names, []string{large + ".zst", small}) {
+	if !slices.Equal(names, []string{filepath.Join(dir, "large.fbl"), small}) {
 		t.Errorf("files %v", names)
 	}
-	got, torn, err := history.ReadLedger(large)
-	if err != nil || torn || !cmp.Equal(got, want) {
-		t.Errorf("%d events of %d, torn %v, %v", len(got), len(want), torn, err)
-	}
-	if err := os.Truncate(large+".zst", 1000); err != nil {
-		t.Fatal(err)
-	}
-	if _, _, err := history.ReadLedger(large); err == nil {
-		t.Error("half a .zst reads as a whole ledger")
+	if got := reread(t, large); !slices.Equal(got, want) {
+		t.Errorf("%d events of %d: %s", len(got), len(want), cmp.Diff(want[:10], got[:10]))
 	}
 }
 
-// TestCompressKilledHalfWay has both files: the plain one is the whole one.
+// TestCompressLeavesDamage: a ledger with a flaw is evidence and stays as it is.
+func TestCompressLeavesDamage(t *testing.T) {
+	for _, end := range []string{"nonsense\n", `{"t":1`} {
+		path := filepath.Join(t.TempDir(), "x.ndjson")
+		ledger(t, path, 4000)
+		before, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, path, string(before)+end)
+		if err := history.Compress(path); err != nil {
+			t.Fatal(err)
+		}
+		if names, _ := filepath.Glob(filepath.Join(filepath.Dir(path), "*")); !slices.Equal(names, []string{path}) {
+			t.Errorf("%q at its end: files %v", end, names)
+		}
+		if after, err := os.ReadFile(path); err != nil || string(after) != string(before)+end {
+			t.Errorf("%q at its end: the file changed, %v", end, err)
+		}
+	}
+}
+
+// TestOldZstd reads a ledger as versions before 1.1 kept it, and half of one.
+func TestOldZstd(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.ndjson")
+	ledger(t, path, 4000)
+	want := reread(t, path)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var packed bytes.Buffer
+	z, err := zstd.NewWriter(&packed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	z.Write(text)
+	z.Close()
+	write(t, path+".zst", packed.String())
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if got := reread(t, path); !slices.Equal(got, want) {
+		t.Errorf("%d events of %d", len(got), len(want))
+	}
+	write(t, path+".zst", packed.String()[:packed.Len()/2])
+	l, err := history.ReadLedger(path)
+	if err != nil || len(l.Defects) == 0 || len(l.Events) >= len(want) || !strings.Contains(l.Defects[0], "it can't be read beyond line") {
+		t.Errorf("half a .zst: %d events, defects %v, %v", len(l.Events), l.Defects, err)
+	}
+}
+
+// TestCompressKilledHalfWay has all forms: the plain one is the whole one.
 func TestCompressKilledHalfWay(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.ndjson")
 	ledger(t, path, 3)
 	write(t, path+".zst", "half")
-	if events, _, err := history.ReadLedger(path); err != nil || len(events) != 3 {
-		t.Errorf("%d events, %v", len(events), err)
+	write(t, strings.TrimSuffix(path, ".ndjson")+".fbl", "half")
+	if events := reread(t, path); len(events) != 3 {
+		t.Errorf("%d events", len(events))
 	}
 }
 
 func TestMissingLedgerIsEmpty(t *testing.T) {
-	events, torn, err := history.ReadLedger(filepath.Join(t.TempDir(), "none.ndjson"))
-	if len(events) != 0 || torn || err != nil {
-		t.Error(events, torn, err)
+	if events := reread(t, filepath.Join(t.TempDir(), "none.ndjson")); len(events) != 0 {
+		t.Error(events)
 	}
 }
 
-// FuzzDecodeLedger: whatever the bytes, either an error or events that, written
-// again, read the same.
+// FuzzDecodeLedger: whatever the bytes, the events that come of them, written
+// again, read the same, and bytes that are no event are spoken of.
 func FuzzDecodeLedger(f *testing.F) {
 	f.Add([]byte(`{"t":1,"kind":"begin","node":"load","id":"x"}` + "\n" + `{"t":2`))
 	f.Add([]byte("{}\n[]\n"))
 	f.Add([]byte("null\n\xff\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		events, _, err := history.DecodeLedger(bytes.NewReader(data))
-		if err != nil {
-			return
+		was := history.DecodeLedger(bytes.NewReader(data))
+		if lines := bytes.Count(data, []byte("\n")); len(was.Events) < lines && len(was.Defects) == 0 {
+			t.Fatalf("%d events of %d lines, and no word of it", len(was.Events), lines)
 		}
 		path := filepath.Join(t.TempDir(), "x.ndjson")
 		l, err := history.CreateLedger(path)
@@ -200,12 +232,11 @@ func FuzzDecodeLedger(f *testing.F) {
 			t.Fatal(err)
 		}
 		defer l.Close()
-		if err := l.Append(events...); err != nil {
+		if err := l.Append(was.Events...); err != nil {
 			t.Fatal(err)
 		}
-		again, torn, err := history.ReadLedger(path)
-		if err != nil || torn || !slices.Equal(again, events) {
-			t.Fatalf("%v, torn %v: got %v, want %v", err, torn, again, events)
+		if again := reread(t, path); !slices.Equal(again, was.Events) {
+			t.Fatalf("got %v, want %v", again, was.Events)
 		}
 	})
 }

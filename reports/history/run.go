@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -26,9 +28,10 @@ type Manifest struct {
 	Why      string            `json:"why"`     // why this runtime
 	Env      map[string]string `json:"env"`     // versions, kernel, limits
 	Subjects map[string]string `json:"subjects"`
-	Mono     int64             `json:"mono"`              // CLOCK_MONOTONIC at Started
-	Skipped  []Skip            `json:"skipped,omitempty"` // what was not measured, and why
-	Planned  []string          `json:"planned"`           // keys of all planned trials, in order
+	Mono     int64             `json:"mono"`               // CLOCK_MONOTONIC at Started
+	Skipped  []Skip            `json:"skipped,omitempty"`  // what was not measured, and why
+	Planned  []string          `json:"planned"`            // keys of all planned trials, in order
+	SelfTest string            `json:"selfTest,omitempty"` // key of the trial in which the bed tested itself; not among Planned
 }
 
 // Skip is a scenario that was not run on a subject.
@@ -50,23 +53,90 @@ type Run struct {
 // TrialDir is the folder of the trial with that key.
 func TrialDir(run, key string) string { return filepath.Join(run, "trials", filepath.FromSlash(key)) }
 
-// ReadRun reads a run folder, also one whose run was killed: a trial whose plan
-// was not written whole by then never began.
-func ReadRun(dir string) (*Run, error) {
+// ManifestVersion is the version of the manifest's shape. A reader refuses a
+// newer one.
+const ManifestVersion = 1
+
+// OpenRun reads a run's manifest and none of its trials; [Run.Read] does that.
+func OpenRun(dir string) (*Run, error) {
 	r := &Run{Dir: dir}
 	if err := readJSON(filepath.Join(dir, ManifestFile), &r.Manifest); err != nil {
-		return nil, fmt.Errorf("not a run folder: %w", err)
+		return nil, fmt.Errorf("%s is not a run folder: %w", dir, err)
+	}
+	if v := r.Manifest.Version; v > ManifestVersion {
+		return nil, fmt.Errorf("%s: version %d of %s is newer than this faultbed knows (%d)", dir, v, ManifestFile, ManifestVersion)
+	}
+	return r, nil
+}
+
+// Read reads one planned trial; nil is one that never began, which is also one
+// whose plan was not written whole when the run was killed. Of a trial whose
+// plan can't be read for another reason only the reason is there, in Info.
+func (r *Run) Read(key string) *Trial { return r.ReadInto(key, &Trial{}) }
+
+// ReadInto is Read that puts the events into the ledgers of a trial that nobody
+// needs any more: their memory is most of what reading costs.
+func (r *Run) ReadInto(key string, spare *Trial) *Trial {
+	dir := TrialDir(r.Dir, key)
+	t, err := readTrial(dir, spare)
+	_, none := os.Stat(filepath.Join(dir, TrialFile)) // written after the plan
+	switch {
+	case errors.Is(err, os.ErrNotExist) && none != nil, errors.Is(err, errTorn) && r.Manifest.Status == "running":
+		return nil
+	case err != nil:
+		return &Trial{Plan: planOf(key), Info: TrialInfo{Status: Unreadable, Error: err.Error()}}
+	}
+	if is := t.Plan.Key(); is != key {
+		t.defect("%s is of another trial, %s", PlanFile, is)
+	}
+	return t
+}
+
+// Size is about how many bytes of memory a planned trial takes while it is
+// judged: a kilobyte for an event, of which a ledger in pages stores thirteen.
+func (r *Run) Size(key string) (n int64) {
+	files, _ := os.ReadDir(TrialDir(r.Dir, key)) // one that can't be read takes nothing
+	for _, f := range files {
+		fi, err := f.Info()
+		factor := map[string]int64{".json": 4, ".fbl": 50, ".ndjson": 3, ".zst": 30}[filepath.Ext(f.Name())]
+		if err == nil {
+			n += factor * fi.Size()
+		}
+	}
+	return n
+}
+
+// Unreadable is the status of a trial whose plan can't be read.
+const Unreadable = "unreadable"
+
+// planOf is what a key says of a plan: the opposite of [Plan.Key].
+func planOf(key string) (p Plan) {
+	parts := strings.Split(key, "/")
+	n := len(parts)
+	trial, err := strconv.Atoi(parts[n-1])
+	if n < 4 || n > 5 || err != nil {
+		return Plan{Scenario: key}
+	}
+	p = Plan{Scenario: parts[0] + "/" + parts[1], Subject: parts[2], Trial: trial}
+	if n == 5 {
+		p.Variant = parts[3]
+	}
+	return p
+}
+
+// ReadRun reads a run folder with all its trials, also one whose run was
+// killed. All of them are in memory then: a kilobyte and a half for each request.
+func ReadRun(dir string) (*Run, error) {
+	r, err := OpenRun(dir)
+	if err != nil {
+		return nil, err
 	}
 	for _, key := range r.Manifest.Planned {
-		t, err := ReadTrial(TrialDir(dir, key))
-		if errors.Is(err, os.ErrNotExist) || (errors.Is(err, errTorn) && r.Manifest.Status == "running") {
+		if t := r.Read(key); t != nil {
+			r.Trials = append(r.Trials, t)
+		} else {
 			r.Missing = append(r.Missing, key)
-			continue
 		}
-		if err != nil {
-			return nil, err
-		}
-		r.Trials = append(r.Trials, t)
 	}
 	return r, nil
 }

@@ -3,6 +3,7 @@ package history_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -66,6 +67,59 @@ func TestPlanEncodeIsStable(t *testing.T) {
 	})
 }
 
+// TestPlansAreReadFast: what Encode writes is read line by line, and comes out
+// as encoding/json reads it.
+func TestPlansAreReadFast(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		p := plan(1)
+		p.Arrivals = nil
+		words := rapid.StringMatching(`[ !#-[\]-~]{0,12}`).Filter(func(s string) bool { return !strings.ContainsAny(s, "<>&") }) // the encoder escapes these
+		for i := range rapid.IntRange(1, 20).Draw(t, "arrivals") {
+			p.Arrivals = append(p.Arrivals, history.Arrival{At: rapid.Int64().Draw(t, "at"), ID: fmt.Sprintf("%04d-ab", i), Class: history.Class(words.Draw(t, "class")),
+				Replica: rapid.IntRange(0, 3).Draw(t, "replica"), Size: rapid.Int64().Draw(t, "size"), Hold: rapid.Int64().Draw(t, "hold"), Hook: words.Draw(t, "hook"),
+				Param: words.Draw(t, "param"), Client: words.Draw(t, "client"), Lane: rapid.IntRange(0, 3).Draw(t, "lane"), Script: words.Draw(t, "script")})
+		}
+		b, err := p.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got history.Plan
+		if !history.DecodePlan(b, &got) {
+			t.Fatalf("not read:\n%s", b)
+		}
+		var want history.Plan
+		if err := json.Unmarshal(b, &want); err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(want, got); d != "" {
+			t.Fatal(d)
+		}
+	})
+}
+
+// FuzzPlan: whatever is read line by line, encoding/json reads the same.
+func FuzzPlan(f *testing.F) {
+	p := plan(1)
+	p.Arrivals = append(p.Arrivals, history.Arrival{At: -7, ID: "0002-cd", Class: history.Stream, Replica: 1, Size: 3, Hold: 4, Hook: "panic", Param: "x", Client: "naive", Lane: 2, Script: "cut 3"})
+	b, err := p.Encode()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b)
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var fast, slow history.Plan
+		if !history.DecodePlan(b, &fast) {
+			return
+		}
+		if err := json.Unmarshal(b, &slow); err != nil {
+			t.Fatalf("encoding/json refuses it: %v", err)
+		}
+		if d := cmp.Diff(slow, fast); d != "" {
+			t.Fatal(d)
+		}
+	})
+}
+
 // run makes a run folder of four planned trials, of which the last never began.
 func run(t *testing.T, status string) string {
 	t.Helper()
@@ -82,6 +136,8 @@ func run(t *testing.T, status string) string {
 		if err := history.WriteJSON(filepath.Join(trial, history.TrialFile), history.TrialInfo{Status: "complete", T0: 1}); err != nil {
 			t.Fatal(err)
 		}
+		write(t, filepath.Join(trial, history.OriginFile), "")
+		write(t, filepath.Join(trial, history.FaultFile), "")
 		write(t, filepath.Join(trial, history.ClientFile), `{"t":9,"kind":"end","node":"load","id":"a"}`+"\n"+`{"t":3,"kind":"begin","node":"load","id":"a"}`+"\n")
 	}
 	if err := history.WriteJSON(filepath.Join(dir, history.ManifestFile), m); err != nil {
@@ -148,24 +204,82 @@ func TestReadRunOfKilledRun(t *testing.T) {
 	}
 }
 
-// TestReadRunRefuses what no kill explains.
-func TestReadRunRefuses(t *testing.T) {
+// TestReadRunWithDamage damages one file of a trial as no kill does: the others
+// are there, and what is wrong is said of this one.
+func TestReadRunWithDamage(t *testing.T) {
 	newer := plan(1)
 	newer.Version++
 	for name, c := range map[string]struct{ status, file, text, says string }{
-		"torn plan of a complete run": {"complete", history.PlanFile, "{", history.PlanFile},
-		"newer plan":                  {"running", history.PlanFile, encode(t, newer), "newer"},
+		"torn plan of a complete run": {"complete", history.PlanFile, "{", "plan.json: torn file"},
+		"newer plan":                  {"running", history.PlanFile, encode(t, newer), "version 2 is newer"},
 		"plan of another shape":       {"running", history.PlanFile, `{"version":"one"}`, "version"},
-		"bad line in a ledger":        {"running", history.ClientFile, "x\n{}\n", "line 1"},
+		"bad line in a ledger":        {"running", history.ClientFile, "x\n{}\n", "client ledger: one line is no event and was left out, line 1"},
+		"no plan, though it began":    {"complete", history.PlanFile, "gone", "plan.json: no such file"},
+		"no ledger, though complete":  {"complete", history.FaultFile, "gone", "fault ledger: it is missing"},
+		"bad trial.json":              {"complete", history.TrialFile, `{"t0":"now"}`, "trial.json: json: cannot unmarshal"},
+		"a folder for a ledger":       {"complete", history.OriginFile, "folder", "origin ledger: it can't be read beyond line 0: is a directory"},
 	} {
 		dir := run(t, c.status)
-		write(t, filepath.Join(history.TrialDir(dir, plan(1).Key()), c.file), c.text)
-		if _, err := history.ReadRun(dir); err == nil || !strings.Contains(err.Error(), c.says) {
-			t.Errorf("%s: got %v", name, err)
+		path := filepath.Join(history.TrialDir(dir, plan(1).Key()), c.file)
+		switch os.Remove(path); c.text {
+		case "gone":
+		case "folder":
+			write(t, filepath.Join(path, "x"), "")
+		default:
+			write(t, path, c.text)
+		}
+		r, err := history.ReadRun(dir)
+		if err != nil || len(r.Trials) != 3 || len(r.Missing) != 1 {
+			t.Errorf("%s: %v, %d trials, missing %v", name, err, len(r.Trials), r.Missing)
+			continue
+		}
+		x := r.Trials[0]
+		said := strings.Join(append(x.Defects, x.Info.Error), "; ")
+		if !strings.Contains(said, c.says) || strings.Contains(said, dir) || x.Plan.Key() != plan(1).Key() {
+			t.Errorf("%s: %s says %q", name, x.Plan.Key(), said)
+		}
+		if ofPlan := c.file == history.PlanFile; ofPlan != (x.Info.Status == history.Unreadable) {
+			t.Errorf("%s: status %s", name, x.Info.Status)
+		}
+		if len(r.Trials[1].Defects)+len(r.Trials[2].Defects) > 0 {
+			t.Errorf("%s: the others have defects too", name)
 		}
 	}
+}
+
+func TestReadRunRefuses(t *testing.T) {
 	if _, err := history.ReadRun(t.TempDir()); err == nil || !strings.Contains(err.Error(), "not a run folder") {
 		t.Errorf("an empty folder: %v", err)
+	}
+	dir := run(t, "complete")
+	if err := history.WriteJSON(filepath.Join(dir, history.ManifestFile), history.Manifest{Version: history.ManifestVersion + 1}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := history.ReadRun(dir); err == nil || !strings.Contains(err.Error(), "version 2 of manifest.json is newer") {
+		t.Errorf("a newer manifest: %v", err)
+	}
+}
+
+// TestUnreadableKeys: whatever a key says, the trial without a plan is told by it.
+func TestUnreadableKeys(t *testing.T) {
+	for _, key := range []string{"drain/sigterm/go/pid1/12", "drain/sigterm/go/3"} {
+		r := history.Run{Dir: t.TempDir()}
+		write(t, filepath.Join(history.TrialDir(r.Dir, key), history.PlanFile), "[]")
+		if x := r.Read(key); x.Plan.Key() != key || x.Info.Status != history.Unreadable {
+			t.Errorf("%s: got %s, %s", key, x.Plan.Key(), x.Info.Status)
+		}
+	}
+}
+
+// TestT0IsFound again, where trial.json has lost it, in the requests themselves.
+func TestT0IsFound(t *testing.T) {
+	dir := run(t, "complete")
+	trial := history.TrialDir(dir, plan(1).Key())
+	write(t, filepath.Join(trial, history.TrialFile), `{"status":"complete"}`)
+	write(t, filepath.Join(trial, history.ClientFile), `{"t":1009,"kind":"begin","node":"load","id":"0001-ab","planned":1005}`+"\n")
+	x, err := history.ReadTrial(trial)
+	if err != nil || x.Info.T0 != 1000 || len(x.Defects) != 1 || !strings.Contains(x.Defects[0], "no t0") {
+		t.Errorf("t0 %d, defects %v, %v", x.Info.T0, x.Defects, err)
 	}
 }
 

@@ -8,8 +8,9 @@
 // one script and that one style sheet, by their hash, and nothing else.
 //
 // It judges nothing and hides nothing: what is left out to bound the file's size
-// is said where it is missing. It never shows keys: plans and ledgers hold none.
+// is said where it is missing, and of a large trial that is most of its requests:
+// a sample is drawn, all are counted. It never shows keys: plans and ledgers hold none.
 // The same input gives the same bytes.
 //
-// Start with [Write].
+// Start with [Draw] and [Write].
 package html

@@ -27,16 +27,16 @@ var script string
 
 // page is parsed once; a mistake in it is a mistake of this package.
 var page = template.Must(template.New("report").Funcs(template.FuncMap{
-	"dur": layout.Dur, "durp": layout.DurPtr, "time": layout.Time, "share": layout.Share, "bounds": layout.Bounds,
+	"dur": layout.Dur, "durp": layout.DurPtr, "time": layout.Time, "share": layout.Share, "percent": layout.Percent, "bounds": layout.Bounds,
 	"mark": layout.Mark, "name": layout.Name, "kinds": layout.Kinds, "exit": layout.ExitOf, "failures": failures,
 	"anchor": anchor, "taken": func(d stats.Duration) string { return layout.Time(&d) }, "at": at, "bar": wide, "fates": layout.FatesOf, "bit": bit,
 }).Parse(pageText))
 
-// Write renders a judged run. The trials are those of the run's folder; one
-// without its ledgers is shown without a timeline.
-func Write(w io.Writer, res verdict.Result, trials []*history.Trial) error {
+// Write renders a judged run with the drawings of its trials, in any order; a
+// trial without one is shown without a timeline.
+func Write(w io.Writer, res verdict.Result, drawings []*Drawing) error {
 	buf := bufio.NewWriter(w)
-	if err := page.Execute(buf, newPage(res, trials)); err != nil {
+	if err := page.Execute(buf, newPage(res, drawings)); err != nil {
 		return fmt.Errorf("report.html: %w", err)
 	}
 	return buf.Flush()

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	xhtml "golang.org/x/net/html"
 
+	"faultbed/reports/check"
 	"faultbed/reports/history"
 	"faultbed/reports/internal/layout"
 	"faultbed/reports/internal/sample"
@@ -25,10 +26,23 @@ func render(t *testing.T, run *history.Run) (string, verdict.Result) {
 	t.Helper()
 	r := verdict.Judge(run)
 	var b bytes.Buffer
-	if err := Write(&b, r, run.Trials); err != nil {
+	if err := Write(&b, r, drawings(t, run)); err != nil {
 		t.Fatal(err)
 	}
 	return b.String(), r
+}
+
+// drawings are those of a run in memory.
+func drawings(t testing.TB, run *history.Run) (out []*Drawing) {
+	t.Helper()
+	for _, x := range run.Trials {
+		d, err := Draw(check.New(x), verdict.JudgeTrial(x))
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, d)
+	}
+	return out
 }
 
 // element is a start tag with its attributes and, for style and script, its text.
@@ -259,5 +273,64 @@ func TestWithoutLedgers(t *testing.T) {
 	b.Reset()
 	if err := Write(&b, verdict.Judge(&history.Run{}), nil); err != nil || !strings.Contains(b.String(), "nothing was measured") {
 		t.Errorf("an empty run: %v", err)
+	}
+}
+
+// TestLargeTrialsAreSampled draws a few of many requests, and counts all.
+func TestLargeTrialsAreSampled(t *testing.T) {
+	x := sample.Bulk(20_000, 1)
+	lost := x.Plan.Arrivals[10].ID // one failure before the fault, which a check names
+	for i := range x.Client {
+		if e := &x.Client[i]; e.ID == lost && e.Kind == history.End {
+			e.Outcome, e.Status = history.Reset, 0
+		}
+	}
+	j := verdict.JudgeTrial(x)
+	if len(j.Violations) == 0 || j.Violations[0].ID != lost {
+		t.Fatalf("violations %+v", j.Violations)
+	}
+	tl := newTimeline(check.New(x), j)
+	n := len(tl.Req.ID)
+	if n > maxDrawn+len(j.Violations) || n < maxDrawn*9/10 || tl.Of != 20_000 {
+		t.Errorf("%d drawn of %d", n, tl.Of)
+	}
+	counts, rates := map[history.Outcome]int{}, map[history.Outcome]int{}
+	for i, o := range tl.Outcomes {
+		if c := tl.Counts[i]; c > 0 {
+			counts[o] = c
+		}
+	}
+	for _, r := range tl.Rates {
+		rates[tl.Outcomes[r[1]]] += int(r[2])
+	}
+	want, drawn := map[history.Outcome]int{}, map[history.Outcome]int{}
+	for _, e := range x.Client {
+		if e.Kind == history.End {
+			want[e.Outcome]++
+		}
+	}
+	for _, o := range tl.Req.Out {
+		drawn[tl.Outcomes[o]]++
+	}
+	if d := cmp.Diff(want, counts); d != "" {
+		t.Errorf("counts: -ledger +page\n%s", d)
+	}
+	if d := cmp.Diff(want, rates); d != "" {
+		t.Errorf("rates: -ledger +page\n%s", d)
+	}
+	if drawn[history.EOF] != want[history.EOF] || drawn[history.Reset] != 1 {
+		t.Errorf("what is rare is not all there: %v of %v", drawn, want)
+	}
+	if len(tl.Req.Bad) != 1 || tl.Req.ID[tl.Req.Bad[0]] != lost {
+		t.Errorf("the one that a violation names is not drawn: %v", tl.Req.Bad)
+	}
+	at := int64(0)
+	for i, d := range tl.Req.Plan {
+		if at += d; i > 0 && d < 0 {
+			t.Fatalf("request %d was planned before the one before it", i)
+		}
+	}
+	if end := x.Plan.Arrivals[19_999].At / tick; at < end*99/100 {
+		t.Errorf("the last drawn is at %d of %d: not from the whole trial", at, end)
 	}
 }

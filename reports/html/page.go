@@ -28,6 +28,23 @@ type pageData struct {
 	Env     []pair
 	Groups  []group
 	Trials  []trial
+
+	Declared []declared
+}
+
+// declared is what a subject's YAML declares.
+type declared struct {
+	Subject  string
+	Declares []string
+}
+
+func declarations(r verdict.Result) (out []declared) {
+	for _, c := range r.Cells {
+		if len(c.Declares) > 0 && !slices.ContainsFunc(out, func(d declared) bool { return d.Subject == c.Subject }) {
+			out = append(out, declared{c.Subject, c.Declares})
+		}
+	}
+	return out
 }
 
 type pair struct{ Key, Value string }
@@ -54,10 +71,10 @@ type slot struct {
 	Failed string // "2/5" where there are several trials
 }
 
-func newPage(r verdict.Result, trials []*history.Trial) pageData {
+func newPage(r verdict.Result, drawings []*Drawing) pageData {
 	m := layout.Of(r)
 	d := pageData{R: r, CSS: template.CSS(style), JS: template.JS(script), Policy: policy(), Columns: m.Subjects, Wide: len(m.Subjects) + 1,
-		Took: took(r.Manifest), Command: "faultbed " + strings.Join(r.Manifest.Args, " "), Env: environment(r.Manifest)}
+		Took: took(r.Manifest), Command: "faultbed " + strings.Join(r.Manifest.Args, " "), Env: environment(r.Manifest), Declared: declarations(r)}
 	n := layout.Count(r)
 	for _, v := range []verdict.Verdict{verdict.Pass, verdict.Fail, verdict.Inconclusive} {
 		d.Counts = append(d.Counts, count{v, n[v]})
@@ -70,7 +87,7 @@ func newPage(r verdict.Result, trials []*history.Trial) pageData {
 		d.Matrix = append(d.Matrix, rows)
 		d.Groups = append(d.Groups, newGroup(r, g))
 	}
-	d.Trials = newTrials(r, trials)
+	d.Trials = newTrials(r, drawings)
 	return d
 }
 

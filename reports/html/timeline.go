@@ -1,7 +1,6 @@
 package html
 
 import (
-	"encoding/json"
 	"slices"
 	"strconv"
 
@@ -24,6 +23,10 @@ type timeline struct {
 	Outcomes []history.Outcome `json:"outcomes"`
 	Held     []bool            `json:"held"` // per class
 	Req      requests          `json:"req"`
+	Of       int               `json:"of,omitempty"`     // how many requests there were, where only some are drawn
+	Counts   []int             `json:"counts,omitempty"` // of all of those, by outcome
+	Bin      int64             `json:"bin,omitempty"`
+	Rates    [][3]int64        `json:"rates,omitempty"` // of all of those: bin, outcome, how many requests ended
 }
 
 type phase struct {
@@ -79,20 +82,23 @@ type requests struct {
 // tick is the resolution of a timeline.
 const tick = 10_000
 
-func newTimeline(l *history.Trial, t verdict.Trial) *timeline {
-	v := check.New(l)
+func newTimeline(v *check.View, t verdict.Trial) *timeline {
 	tl := &timeline{Dur: v.Rel(v.EndT()) / tick, Phases: []phase{}, Faults: []fault{}, Nodes: []node{},
 		Req: requests{Status: map[int]int{}, Detail: map[int]string{}, Bad: []int{}, ID: []string{}, Conn: []string{}}}
 	if t.Drain != nil {
 		tl.Grace = t.Drain.Grace / tick
 	}
-	for _, p := range l.Plan.Phases {
+	for _, p := range v.Plan.Phases {
 		tl.Phases = append(tl.Phases, phase{p.Name, p.From / tick, p.To / tick})
 	}
-	for i, f := range t.Faults {
-		tl.Faults = append(tl.Faults, fault{Label: label(f), At: f.At / tick, For: v.Windows[i].Fault.For / tick, From: f.Real / tick, To: f.End / tick, Bites: f.Bites, Touched: f.Touched})
+	lasts := map[string]int64{}
+	for _, w := range v.Windows {
+		lasts[w.Fault.ID] = w.Fault.For
 	}
-	for _, e := range l.Fault {
+	for _, f := range t.Faults {
+		tl.Faults = append(tl.Faults, fault{Label: label(f), At: f.At / tick, For: lasts[f.ID] / tick, From: f.Real / tick, To: f.End / tick, Bites: f.Bites, Touched: f.Touched})
+	}
+	for _, e := range v.Fault {
 		tl.live(v.Rel(e.T)/tick, e)
 	}
 	tl.requests(v, t)
@@ -165,16 +171,21 @@ func (tl *timeline) requests(v *check.View, t verdict.Trial) {
 	}
 	named := map[string]bool{}
 	for _, x := range t.Violations {
-		named[x.ID] = true
+		named[x.ID] = x.ID != ""
 	}
 	tl.Outcomes = history.Outcomes()
+	drawn := v.Exchanges
+	if len(drawn) > maxDrawn {
+		drawn = pick(drawn, named)
+		tl.total(v)
+	}
 	var last int64
-	for i, x := range v.Exchanges {
+	for i, x := range drawn {
 		planned := v.Rel(x.Begin.Planned) / tick
 		tl.Req.add(i, x, planned-last)
 		tl.Req.Class = append(tl.Req.Class, slices.Index(tl.Classes, x.Begin.Class))
 		tl.Req.Out = append(tl.Req.Out, slices.Index(tl.Outcomes, x.Outcome()))
-		if x.Begin.ID != "" && named[x.Begin.ID] {
+		if named[x.Begin.ID] {
 			tl.Req.Bad = append(tl.Req.Bad, i)
 		}
 		last = planned
@@ -213,10 +224,4 @@ func ended(e history.Event) string {
 		s = "in " + e.Phase + ": " + s
 	}
 	return s
-}
-
-// size is about how many bytes the timeline takes in the file.
-func (tl *timeline) size() int {
-	b, _ := json.Marshal(tl) // plain values
-	return len(b)
 }

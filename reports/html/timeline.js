@@ -210,12 +210,10 @@
       this.y = bottom + 6;
     }
     rates() {
-      const bin = this.dur > 6e6 ? 1e5 : 1e4, bins = [], h = 52, top = this.y + 14, bottom = top + h;
-      for (const q of this.reqs) {
-        if (q.held || q.took < 0) continue;
-        const b = bins[Math.floor(q.end / bin)] ||= { ok: 0, honest: 0, broken: 0, wrong: 0, calm: 0 };
-        b[look(q.outcome)[0]]++;
-      }
+      const bin = this.d.bin || (this.dur > 6e6 ? 1e5 : 1e4), bins = [], h = 52, top = this.y + 14, bottom = top + h;
+      const add = (i, outcome, n) => { (bins[i] ||= { ok: 0, honest: 0, broken: 0, wrong: 0, calm: 0 })[look(outcome)[0]] += n; };
+      if (this.d.of) for (const [i, o, n] of this.d.rates || []) { if (i >= 0) add(i, this.d.outcomes[o], n); }
+      else for (const q of this.reqs) if (!q.held && q.took >= 0) add(Math.floor(q.end / bin), q.outcome, 1);
       const sum = (b) => b.ok + b.honest + b.broken + b.wrong + b.calm, most = Math.max(1, ...bins.filter(Boolean).map(sum));
       this.label("ended per", top + 3, "strong"); this.label(bin === 1e4 ? "100 ms" : "1 s", top + 16);
       el(this.under, "path", { d: `M${LEFT} ${bottom}H${this.width - RIGHT}M${LEFT} ${top}H${this.width - RIGHT}`, class: "grid" });
@@ -285,7 +283,8 @@
     }
     legend(box) {
       const counts = {};
-      for (const q of this.reqs) counts[q.outcome] = (counts[q.outcome] || 0) + 1;
+      if (this.d.of) this.d.outcomes.forEach((o, i) => { counts[o] = this.d.counts[i]; });
+      else for (const q of this.reqs) counts[q.outcome] = (counts[q.outcome] || 0) + 1;
       box.replaceChildren();
       for (const o of this.d.outcomes) {
         if (!counts[o]) continue;
@@ -295,7 +294,8 @@
         box.append(s);
       }
       const how = document.createElement("span");
-      how.textContent = this.reqs.length ? "A mark stands where it ended, its tail reaches back to the planned instant; a red ring is named by a violation." : "";
+      const some = this.d.of ? `${this.reqs.length} of ${this.d.of} requests are drawn, as many of each sort; counts and rates are of all. ` : "";
+      how.textContent = this.reqs.length ? some + "A mark stands where it ended, its tail reaches back to the planned instant; a red ring is named by a violation." : "";
       box.append(how);
     }
   }

@@ -1,6 +1,7 @@
 package html
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -25,7 +26,7 @@ type trial struct {
 	Scene      string // description of the scenario
 	Seed       uint64
 	Violations []violation
-	Timeline   *timeline
+	Timeline   json.RawMessage
 	NoTimeline string          // why there is none
 	Classes    []history.Class // of what was in flight
 	More       int             // violations beyond those listed
@@ -44,12 +45,41 @@ type step struct {
 	ClientIs, MidIs, OIs string // the kind
 }
 
+// Drawing is what the page shows of a trial's history, and all that is kept of
+// it: some tens of kilobytes, however many requests there were.
+type Drawing struct {
+	key      string
+	scene    string
+	seed     uint64
+	t0       int64
+	timeline json.RawMessage
+	none     string // why there is no timeline
+}
+
+// Draw makes the drawing of a trial that was judged.
+func Draw(v *check.View, t verdict.Trial) (*Drawing, error) {
+	d := &Drawing{key: t.Key, scene: v.Plan.Description, seed: v.Plan.Seed, t0: v.Info.T0}
+	switch {
+	case t.Status == history.Unreadable:
+		d.none = "Its plan can't be read: " + v.Info.Error
+	case d.t0 == 0:
+		d.none = "The load never started: " + v.Info.Error
+	default:
+		data, err := json.Marshal(newTimeline(v, t))
+		if err != nil {
+			return nil, fmt.Errorf("draw %s: %w", t.Key, err)
+		}
+		d.timeline = data
+	}
+	return d, nil
+}
+
 // newTrials makes the trials' parts, in planned order. Timelines go first to
 // failed trials, then to undecided ones, as long as there is room.
-func newTrials(r verdict.Result, trials []*history.Trial) []trial {
-	ledgers := map[string]*history.Trial{}
-	for _, t := range trials {
-		ledgers[t.Plan.Key()] = t
+func newTrials(r verdict.Result, drawings []*Drawing) []trial {
+	of := map[string]*Drawing{}
+	for _, d := range drawings {
+		of[d.key] = d
 	}
 	out := make([]trial, len(r.Trials))
 	for i, t := range r.Trials {
@@ -60,10 +90,9 @@ func newTrials(r verdict.Result, trials []*history.Trial) []trial {
 	}
 	room, rows := maxTimelines, maxEvidence
 	for _, i := range urgent(r.Trials) {
-		l := ledgers[out[i].Key]
-		out[i].tell(l)
-		room -= out[i].draw(l, room)
-		rows -= out[i].prove(l, rows)
+		d := of[out[i].Key]
+		room -= out[i].draw(d, room)
+		rows -= out[i].prove(d, rows)
 	}
 	return out
 }
@@ -81,38 +110,32 @@ func urgent(ts []verdict.Trial) []int {
 	return out
 }
 
-func (t *trial) tell(l *history.Trial) {
-	if l != nil {
-		t.Scene, t.Seed = l.Plan.Description, l.Plan.Seed
-	}
-}
-
 // draw adds the timeline if there is room, and returns its size.
-func (t *trial) draw(l *history.Trial, room int) int {
-	switch {
-	case l == nil:
+func (t *trial) draw(d *Drawing, room int) int {
+	if d == nil {
 		t.NoTimeline = "The ledgers of this trial were not read."
-	case l.Info.T0 == 0:
-		t.NoTimeline = "The load never started: " + l.Info.Error
-	default:
-		tl := newTimeline(l, t.Trial)
-		if n := tl.size(); n <= room {
-			t.Timeline = tl
-			return n
-		}
+		return 0
+	}
+	t.Scene, t.Seed, t.NoTimeline = d.scene, d.seed, d.none
+	switch n := len(d.timeline); {
+	case n == 0:
+	case n > room:
 		t.NoTimeline = "The timeline is left out to keep this file small; the ledgers are in the run folder."
+	default:
+		t.Timeline = d.timeline
+		return n
 	}
 	return 0
 }
 
 // prove adds the violations with their evidence while there is room.
-func (t *trial) prove(l *history.Trial, room int) (used int) {
+func (t *trial) prove(d *Drawing, room int) (used int) {
 	for i, x := range t.Trial.Violations {
 		v := violation{Violation: x}
-		if l != nil && len(x.Evidence) > 0 {
+		if d != nil && len(x.Evidence) > 0 {
 			v.LeftOut = i >= maxShown || used+len(x.Evidence) > room
 			if !v.LeftOut {
-				v.Steps = steps(l.Info.T0, x.Evidence)
+				v.Steps = steps(d.t0, x.Evidence)
 				used += len(v.Steps)
 			}
 		}
@@ -199,7 +222,8 @@ func (t trial) Why() string {
 	return layout.Clip(t.Reasons[0], 160)
 }
 
-// PerClass joins the three epochs by class, for one table.
+// PerClass joins the three epochs by class, for one table. Classes of clients are
+// told apart: what a naive client suffers is not the subject's doing alone.
 func (t trial) PerClass() []classRow {
 	var classes []history.Class
 	for _, e := range t.Requests {
@@ -212,21 +236,30 @@ func (t trial) PerClass() []classRow {
 	layout.SortClasses(classes)
 	var out []classRow
 	for _, class := range classes {
-		row := classRow{Class: class}
-		for _, e := range t.Requests {
-			i := slices.IndexFunc(e.PerClass, func(c verdict.ClassCount) bool { return c.Class == class })
-			if i < 0 {
-				row.Epochs = append(row.Epochs, nil)
-				continue
+		for _, client := range []string{"", "naive", "retrying"} {
+			if row, any := t.classRow(class, client); any {
+				out = append(out, row)
 			}
-			row.Epochs = append(row.Epochs, &e.PerClass[i])
 		}
-		out = append(out, row)
 	}
 	return out
 }
 
+func (t trial) classRow(class history.Class, client string) (row classRow, any bool) {
+	row = classRow{Class: class, Client: client}
+	for _, e := range t.Requests {
+		i := slices.IndexFunc(e.PerClass, func(c verdict.ClassCount) bool { return c.Class == class && c.Client == client })
+		if i < 0 {
+			row.Epochs = append(row.Epochs, nil)
+			continue
+		}
+		row.Epochs, any = append(row.Epochs, &e.PerClass[i]), true
+	}
+	return row, any
+}
+
 type classRow struct {
 	Class  history.Class
+	Client string                // naive or retrying; "" is careful
 	Epochs []*verdict.ClassCount // nil where there were none
 }

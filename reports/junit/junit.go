@@ -19,6 +19,7 @@ import (
 	"slices"
 	"strings"
 
+	"faultbed/reports/gate"
 	"faultbed/reports/internal/layout"
 	"faultbed/reports/verdict"
 )
@@ -86,9 +87,12 @@ func newProse(lines ...string) prose {
 	return prose{strings.ReplaceAll(b.String(), "&#xA;", "\n")}
 }
 
-// Write renders a judged run. Characters that XML can't hold become U+FFFD.
-func Write(w io.Writer, r verdict.Result) error {
-	b, err := xml.MarshalIndent(newReport(r), "", " ")
+// Write renders a judged run. Where gates decided of it, each is a testsuite with
+// a testcase per decision, and a cell that failed but that all of them let pass
+// is skipped, with what they said, so that a CI system agrees with the gate.
+// Characters that XML can't hold become U+FFFD.
+func Write(w io.Writer, r verdict.Result, gates ...gate.Result) error {
+	b, err := xml.MarshalIndent(newReport(r, gates), "", " ")
 	if err != nil {
 		return fmt.Errorf("junit.xml: %w", err)
 	}
@@ -98,25 +102,38 @@ func Write(w io.Writer, r verdict.Result) error {
 	return nil
 }
 
-func newReport(r verdict.Result) report {
+func newReport(r verdict.Result, gates []gate.Result) report {
 	out := report{Name: "faultbed " + r.Manifest.Run}
 	if took := r.Manifest.Ended.Sub(r.Manifest.Started); !r.Manifest.Ended.IsZero() {
 		out.Time = seconds(int64(took))
 	}
 	m := layout.Of(r)
 	for _, g := range m.Groups {
-		s := newSuite(r, m.Subjects, g)
-		out.counts.add(s.counts)
-		out.Suites = append(out.Suites, s)
+		out.add(newSuite(r, m.Subjects, g, gates))
+	}
+	for _, g := range gates {
+		out.add(gateSuite(r, g))
 	}
 	return out
 }
 
-func newSuite(r verdict.Result, subjects []string, g layout.Group) suite {
-	s := suite{Name: g.Name, Timestamp: r.Manifest.Started.UTC().Format("2006-01-02T15:04:05"), Properties: []property{
+func (r *report) add(s suite) {
+	for _, c := range s.Cases {
+		s.counts.add(c.counts())
+	}
+	r.counts.add(s.counts)
+	r.Suites = append(r.Suites, s)
+}
+
+func emptySuite(r verdict.Result, name string) suite {
+	return suite{Name: name, Timestamp: r.Manifest.Started.UTC().Format("2006-01-02T15:04:05"), Properties: []property{
 		{"run", r.Manifest.Run}, {"seed", fmt.Sprint(r.Manifest.Seed)}, {"runtime", r.Manifest.Runtime}}}
+}
+
+func newSuite(r verdict.Result, subjects []string, g layout.Group, gates []gate.Result) suite {
+	s := emptySuite(r, g.Name)
 	for _, row := range g.Rows {
-		s.Cases = append(s.Cases, newCases(r, subjects, row)...)
+		s.Cases = append(s.Cases, newCases(r, subjects, row, gates)...)
 	}
 	for _, key := range r.Missing {
 		if layout.GroupOf(key) == g.Name {
@@ -124,18 +141,15 @@ func newSuite(r verdict.Result, subjects []string, g layout.Group) suite {
 		}
 	}
 	s.Time = seconds(took(r, func(t verdict.Trial) bool { return layout.GroupOf(t.Scenario) == g.Name }))
-	for _, c := range s.Cases {
-		s.counts.add(c.counts())
-	}
 	return s
 }
 
-func newCases(r verdict.Result, subjects []string, row layout.Row) (out []testcase) {
+func newCases(r verdict.Result, subjects []string, row layout.Row, gates []gate.Result) (out []testcase) {
 	for i, slots := range row.Slots {
 		for _, s := range slots {
 			switch {
 			case s.Cell != nil:
-				out = append(out, newCase(*s.Cell, layout.Trials(r, *s.Cell)))
+				out = append(out, newCase(*s.Cell, layout.Trials(r, *s.Cell), gates))
 			case s.Skip != "":
 				out = append(out, testcase{Class: row.Scenario, Name: layout.Name(subjects[i], s.Variant), Skipped: &result{Message: s.Skip}})
 			}
@@ -144,14 +158,16 @@ func newCases(r verdict.Result, subjects []string, row layout.Row) (out []testca
 	return out
 }
 
-func newCase(c verdict.Cell, trials []verdict.Trial) testcase {
+func newCase(c verdict.Cell, trials []verdict.Trial, gates []gate.Result) testcase {
 	t := testcase{Class: c.Scenario, Name: layout.Name(c.Subject, c.Variant), Time: seconds(sum(trials))}
 	out := newProse(c.Headline, c.Reason)
 	t.Out = &out
 	said := &result{Message: layout.Clip(c.Reason, maxText), Type: string(c.Verdict), prose: newProse(tell(trials)...)}
-	switch c.Verdict {
-	case verdict.Pass:
-	case verdict.Fail:
+	switch let := letPass(c, gates); {
+	case c.Verdict == verdict.Pass:
+	case let != "":
+		t.Skipped = &result{Message: layout.Clip("the gate lets it pass: "+let, maxText), prose: said.prose}
+	case c.Verdict == verdict.Fail:
 		t.Failure = said
 	default:
 		t.Error = said

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"faultbed/reports/gate"
 	"faultbed/reports/internal/layout"
 	"faultbed/reports/verdict"
 )
@@ -25,12 +26,15 @@ const (
 	maxWord   = 80
 )
 
-// Write renders a judged run.
-func Write(w io.Writer, r verdict.Result) error {
+// Write renders a judged run, and what gates decided of it before the matrix.
+func Write(w io.Writer, r verdict.Result, gates ...gate.Result) error {
 	p := &page{room: Limit}
 	p.head(r)
 	p.foot = howTo
 	p.room -= len(p.foot)
+	for _, g := range gates {
+		p.gate(g)
+	}
 	p.matrix(r)
 	p.cells(r, verdict.Fail, "Failed")
 	p.cells(r, verdict.Inconclusive, "Undecided")
@@ -82,6 +86,9 @@ func (p *page) head(r verdict.Result) {
 	p.put(fmt.Sprintf("## %s faultbed: %s\n\n**%s.** %d cells passed, %d failed, %d undecided, %d skipped; %d trials judged, %d never began.\n",
 		layout.Mark(r.Verdict), r.Verdict, text(r.Reason, maxReason), n[verdict.Pass], n[verdict.Fail], n[verdict.Inconclusive],
 		len(r.Manifest.Skipped), len(r.Trials), len(r.Missing)))
+	if r.SelfTest != nil {
+		p.put(fmt.Sprintf("\nSelf-test of the bed: %s %s\n", layout.Mark(r.SelfTest.Verdict), text(r.SelfTest.Reason, maxReason)))
+	}
 }
 
 func (p *page) matrix(r verdict.Result) {

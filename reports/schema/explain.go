@@ -62,7 +62,7 @@ func (d *Doc) describe(e *jsonschema.ValidationError) []problem {
 		p.rank, p.msg = 1, "missing key "+quoted(k.Missing)
 	case *kind.Type:
 		p.msg = fmt.Sprintf("want %s, got %s", wanted(e.SchemaURL, k.Want), got(n.plain))
-		p.hint = secondsHint(e.SchemaURL, n.plain)
+		p.hint = cmp.Or(secondsHint(e.SchemaURL, n.plain), comment(e.SchemaURL))
 	case *kind.Enum:
 		p.msg = fmt.Sprintf("%s is not one of %s", got(n.plain), words(k.Want))
 		p.hint = didYouMean(fmt.Sprint(n.plain), texts(k.Want))
@@ -141,6 +141,14 @@ func secondsHint(schemaURL string, v any) string {
 		if isDuration(schemaURL) {
 			return fmt.Sprintf("did you mean \"%vs\"?", v)
 		}
+	}
+	return ""
+}
+
+// comment is a schema's own hint.
+func comment(schemaURL string) string {
+	if s, err := compile(schemaURL); err == nil {
+		return s.Comment
 	}
 	return ""
 }

@@ -1,16 +1,20 @@
-// Package stats holds the few statistics that a verdict needs: exact
-// binomial intervals, quantiles of raw samples, and the survival estimate of
-// drain times of which some were cut off by a kill.
+// Package stats holds the few statistics that a verdict needs: exact binomial
+// bounds and their sequential form, quantiles, the survival estimate of drain
+// times of which some were cut off by a kill, and the tests that tell two
+// series of trials apart, paired or not.
 //
-// It is not a statistics library: it has no tests of hypotheses and draws
-// nothing at random. Every function is pure. Counts are independent trials (a
-// drain is one trial, however many requests it served); pooling requests that
-// failed together would make intervals too narrow, so callers must not.
+// It is not a statistics library. Every function is pure; what resamples does
+// so with a fixed seed. Exact methods are preferred to asymptotic ones, for
+// trials are few: a test here may be cautious, but does not cry wolf more often
+// than it says. Counts are independent trials (a drain is one trial, however
+// many requests it served); pooling requests that failed together would make
+// intervals too narrow, so callers must not: [MeanBounds] takes their shares.
 //
-// Start with [ClopperPearson] and [KaplanMeier].
+// Start with [ClopperPearson], [KaplanMeier] and [Boschloo].
 package stats
 
 import (
+	"cmp"
 	"math"
 	"slices"
 
@@ -81,40 +85,42 @@ type Survival struct {
 // draining is at most one half. If it never gets there, the median is only
 // known to be above the largest duration.
 func KaplanMeier(ds []Duration) Survival {
-	s := Survival{N: len(ds)}
+	s := Survival{N: len(ds), Median: KaplanMeierQuantile(ds, 0.5)}
 	if len(ds) == 0 {
 		return s
 	}
-	sorted := slices.SortedFunc(slices.Values(ds), func(a, b Duration) int {
-		if a.Ns != b.Ns {
-			return cmp(a.Ns, b.Ns)
-		}
-		return boolInt(a.Censored) - boolInt(b.Censored) // events before censorings at a tie
-	})
-	last := sorted[len(sorted)-1]
-	s.Worst = &last
-	share := 1.0
-	for i, d := range sorted {
-		if d.Censored {
-			s.Censored++
-			continue
-		}
-		share *= 1 - 1/float64(len(sorted)-i)
-		if s.Median == nil && share <= 0.5+1e-12 {
-			s.Median = &Duration{Ns: d.Ns}
-		}
-	}
-	if s.Median == nil {
-		s.Median = &Duration{Ns: last.Ns, Censored: true}
+	worst := byTime(ds)[len(ds)-1]
+	s.Worst = &worst
+	for _, d := range ds {
+		s.Censored += boolInt(d.Censored)
 	}
 	return s
 }
 
-func cmp(a, b int64) int {
-	if a < b {
-		return -1
+// KaplanMeierQuantile is the first time at which the estimated share of those
+// still draining is at most 1-q; Censored if it never gets there. It is nil for
+// no durations.
+func KaplanMeierQuantile(ds []Duration, q float64) *Duration {
+	if len(ds) == 0 {
+		return nil
 	}
-	return 1
+	sorted, share := byTime(ds), 1.0
+	for i, d := range sorted {
+		if !d.Censored {
+			share *= 1 - 1/float64(len(sorted)-i)
+		}
+		if !d.Censored && share <= 1-q+1e-12 {
+			return &Duration{Ns: d.Ns}
+		}
+	}
+	return &Duration{Ns: sorted[len(sorted)-1].Ns, Censored: true}
+}
+
+// byTime sorts a copy: events before censorings at a tie.
+func byTime(ds []Duration) []Duration {
+	return slices.SortedFunc(slices.Values(ds), func(a, b Duration) int {
+		return cmp.Or(cmp.Compare(a.Ns, b.Ns), boolInt(a.Censored)-boolInt(b.Censored))
+	})
 }
 
 func boolInt(b bool) int {

@@ -13,6 +13,7 @@ import (
 // cell judges one scenario on one subject over its trials.
 func cell(p history.Plan, trials []Trial) Cell {
 	c := Cell{Scenario: p.Scenario, Description: p.Description, Subject: p.Subject, Variant: p.Variant}
+	c.Declares = p.Promise.Declares
 	failed, decided := 0, 0
 	var drains []stats.Duration
 	for _, t := range trials {
@@ -89,10 +90,10 @@ func (e *EpochCount) merge(from EpochCount) {
 	e.N, e.Failed = e.N+from.N, e.Failed+from.Failed
 	addAll(e.Kinds, from.Kinds)
 	for _, f := range from.PerClass {
-		i := slices.IndexFunc(e.PerClass, func(c ClassCount) bool { return c.Class == f.Class })
+		i := slices.IndexFunc(e.PerClass, func(c ClassCount) bool { return c.Class == f.Class && c.Client == f.Client })
 		if i < 0 {
 			i = len(e.PerClass)
-			e.PerClass = append(e.PerClass, ClassCount{Class: f.Class, Kinds: map[history.Outcome]int{}})
+			e.PerClass = append(e.PerClass, ClassCount{Class: f.Class, Client: f.Client, Kinds: map[history.Outcome]int{}})
 		}
 		c := &e.PerClass[i]
 		c.N, c.Failed = c.N+f.N, c.Failed+f.Failed

@@ -8,5 +8,6 @@
 // scenario and subject are then counted together with an exact interval.
 //
 // Everything here is a pure function of the run folder: the same folder gives
-// the same [Result], byte for byte. Start with [Judge].
+// the same [Result], byte for byte. A folder is judged a few trials at a time, so
+// memory does not grow with the run. Start with [JudgeDir].
 package verdict

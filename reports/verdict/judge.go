@@ -3,7 +3,6 @@ package verdict
 import (
 	"cmp"
 	"fmt"
-	"path/filepath"
 	"slices"
 
 	"faultbed/reports/check"
@@ -18,41 +17,10 @@ const (
 	maxSendLag    = 20e6  // ns, 99th percentile of the sender's own lag, where times are judged
 	lagOfTimeout  = 0.1   // where only outcomes are: share of the timeout that decides them
 	maxControlP99 = 250e6 // ns: a control arm slower than this means a starved machine
+	maxGenerator  = 0.7   // share of the machine's CPU time that the load may use
 	maxShown      = 20    // violations kept in the result
 	confidence    = 0.95
 )
-
-// Judge reads nothing but the run that it is given. The same run gives the same
-// result.
-func Judge(run *history.Run) Result {
-	r := Result{Version: ResultVersion, Manifest: run.Manifest, Missing: run.Missing, Cells: []Cell{}, Trials: []Trial{}}
-	byCell := map[string][]Trial{}
-	var order []string
-	plans := map[string]history.Plan{}
-	for _, t := range run.Trials {
-		j := JudgeTrial(t)
-		r.Trials = append(r.Trials, j)
-		key := t.Plan.Scenario + "\x00" + t.Plan.Subject + "\x00" + t.Plan.Variant
-		if _, ok := byCell[key]; !ok {
-			order, plans[key] = append(order, key), t.Plan
-		}
-		byCell[key] = append(byCell[key], j)
-	}
-	for _, key := range order {
-		r.Cells = append(r.Cells, cell(plans[key], byCell[key]))
-	}
-	r.Verdict, r.Reason = overall(r)
-	return r
-}
-
-// JudgeDir reads and judges a run folder.
-func JudgeDir(dir string) (Result, *history.Run, error) {
-	run, err := history.ReadRun(filepath.Clean(dir))
-	if err != nil {
-		return Result{}, nil, err
-	}
-	return Judge(run), run, nil
-}
 
 func overall(r Result) (Verdict, string) {
 	var failed, undecided int
@@ -75,12 +43,17 @@ func overall(r Result) (Verdict, string) {
 	if r.Manifest.Status != "complete" {
 		return Inconclusive, fmt.Sprintf("the run is %s: it did not come to its end", cmp.Or(r.Manifest.Status, "of unknown state"))
 	}
+	if r.SelfTest != nil && r.SelfTest.Verdict != Pass {
+		return Inconclusive, "all cells kept their promises, but the bed can't be trusted: " + r.SelfTest.Reason
+	}
 	return Pass, fmt.Sprintf("all %d cells kept their promises", len(r.Cells))
 }
 
 // JudgeTrial judges one trial.
-func JudgeTrial(t *history.Trial) Trial {
-	v := check.New(t)
+func JudgeTrial(t *history.Trial) Trial { return judge(check.New(t)) }
+
+func judge(v *check.View) Trial {
+	t := v.Trial
 	p := t.Plan
 	j := Trial{Key: p.Key(), Scenario: p.Scenario, Subject: p.Subject, Variant: p.Variant, Trial: p.Trial,
 		Runtime: t.Info.Runtime, Status: t.Info.Status}
@@ -122,9 +95,11 @@ func shown(all []check.Violation) (out []check.Violation) {
 }
 
 func notes(v *check.View) (out []string) {
-	for _, e := range slices.Concat(v.Client, v.Origin, v.Fault) {
-		if e.Kind == history.Note {
-			out = append(out, e.Node+": "+e.Detail)
+	for _, es := range [][]history.Event{v.Client, v.Origin, v.Fault} {
+		for i := range es {
+			if es[i].Kind == history.Note {
+				out = append(out, es[i].Node+": "+es[i].Detail)
+			}
 		}
 	}
 	return out
@@ -178,10 +153,14 @@ func invalidity(v *check.View, j Trial) []string {
 	add(j.Status != "complete", "the trial is %s: %s", j.Status, v.Info.Error)
 	add(j.Status == "complete" && v.Info.Error != "", "the bed or an injector failed: %s", v.Info.Error)
 	add(v.Torn, "a ledger ends in the middle of a line")
+	for _, d := range defects(v) {
+		add(true, "%s", d)
+	}
 	add(va.Planned > 0 && float64(va.Begun) < minBegun*float64(va.Planned), "only %d of %d planned arrivals were sent", va.Begun, va.Planned)
 	add(va.SendLagP99 > maxLag(v.Plan), "the generator was late by %v at the 99th percentile", history.Dur(va.SendLagP99))
 	add(va.ControlsBad > 0, "%d of %d control requests, straight to the origin, failed", va.ControlsBad, va.Controls)
 	add(va.ControlP99 > maxControlP99, "the control arm took %v at the 99th percentile: a starved machine", history.Dur(va.ControlP99))
+	add(va.GeneratorCPU > maxGenerator, "the generator used %.0f %% of the machine", 100*va.GeneratorCPU)
 	for _, s := range v.Drains() {
 		_, gone := v.ExitAfter(s.Node, s.T)
 		add(j.Status == "complete" && !gone, "no exit of %s was recorded after its signal", s.Node)
@@ -243,6 +222,11 @@ func validity(v *check.View) Validity {
 	}
 	va.SendLagP50, va.SendLagP99 = stats.Quantile(lags, 0.5), stats.Quantile(lags, 0.99)
 	va.ControlP99 = stats.Quantile(controls, 0.99)
+	for _, e := range v.Client {
+		if e.Kind == history.Spent && e.Count > 0 && e.Nth > 0 {
+			va.GeneratorCPU = float64(e.Bytes) / float64(e.Count) / float64(e.Nth)
+		}
+	}
 	return va
 }
 
@@ -283,10 +267,12 @@ func epochs(v *check.View) []EpochCount {
 }
 
 func (e *EpochCount) add(x *check.Exchange, failed bool) {
-	i := slices.IndexFunc(e.PerClass, func(c ClassCount) bool { return c.Class == x.Arrival.Class })
+	i := slices.IndexFunc(e.PerClass, func(c ClassCount) bool {
+		return c.Class == x.Arrival.Class && c.Client == x.Arrival.Client
+	})
 	if i < 0 {
 		i = len(e.PerClass)
-		e.PerClass = append(e.PerClass, ClassCount{Class: x.Arrival.Class, Kinds: map[history.Outcome]int{}})
+		e.PerClass = append(e.PerClass, ClassCount{Class: x.Arrival.Class, Client: x.Arrival.Client, Kinds: map[history.Outcome]int{}})
 	}
 	if e.Kinds == nil {
 		e.Kinds = map[history.Outcome]int{}
@@ -309,10 +295,7 @@ func (e *EpochCount) close() {
 		e.PerClass = []ClassCount{}
 	}
 	slices.SortFunc(e.PerClass, func(a, b ClassCount) int {
-		if a.Class < b.Class {
-			return -1
-		}
-		return 1
+		return cmp.Or(cmp.Compare(a.Class, b.Class), cmp.Compare(a.Client, b.Client))
 	})
 	for i := range e.PerClass {
 		c := &e.PerClass[i]

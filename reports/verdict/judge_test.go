@@ -118,7 +118,7 @@ func TestJudgeTrial(t *testing.T) {
 	}{
 		"good":                                 {timeline(), verdict.Pass, "every check"},
 		"good drain":                           {drained(), verdict.Pass, "every check"},
-		"a request fails":                      {timeline(failed), verdict.Fail, "outside (1): no fault acted: short ended reset"},
+		"a request fails":                      {timeline(failed), verdict.Fail, "recovery (1): all faults had ended"},
 		"fault bit nothing":                    {timeline(bitless), verdict.Inconclusive, "fault f1 (wire.rst) bit nothing"},
 		"fault bit nothing, a request fails":   {timeline(bitless, failed), verdict.Inconclusive, "bit nothing"},
 		"fault never injected":                 {timeline(without(history.Inject), without(history.Bite)), verdict.Inconclusive, "bit nothing"},
@@ -232,7 +232,7 @@ func TestKilledRunIsNoPass(t *testing.T) {
 func TestCellCounts(t *testing.T) {
 	r := verdict.Judge(&history.Run{Trials: []*history.Trial{timeline(), timeline(failed), timeline(torn), timeline()}})
 	c := r.Cells[0]
-	if c.Trials.K != 1 || c.Trials.N != 3 || c.Undecided != 1 || c.Verdict != verdict.Fail || !strings.HasPrefix(c.Reason, "1 of 3 trials failed: outside") {
+	if c.Trials.K != 1 || c.Trials.N != 3 || c.Undecided != 1 || c.Verdict != verdict.Fail || !strings.HasPrefix(c.Reason, "1 of 3 trials failed: recovery") {
 		t.Errorf("%+v", c)
 	}
 	during := c.Requests[1]

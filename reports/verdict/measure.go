@@ -24,6 +24,33 @@ func bites(v *check.View) []FaultBite {
 		}
 		out = append(out, b)
 	}
+	return append(out, scripts(v)...)
+}
+
+// scripts is what the origin was told to do with single requests, each sort as a
+// fault of its own: it bit those that reached the origin.
+func scripts(v *check.View) (out []FaultBite) {
+	at := map[string]int{}
+	for _, x := range v.Exchanges {
+		if !check.Breaks(x.Arrival) {
+			continue
+		}
+		i, known := at[x.Arrival.Script]
+		if !known {
+			i = len(out)
+			at[x.Arrival.Script], out = i, append(out, FaultBite{ID: "s" + strconv.Itoa(i+1), Kind: "script." + x.Arrival.Script, At: x.Arrival.At, Touched: "requests"})
+		}
+		for _, e := range x.Origin {
+			if e.Kind != history.Request {
+				continue
+			}
+			b := &out[i]
+			b.Bites, b.End = b.Bites+1, v.Rel(e.T)
+			if b.Real == 0 {
+				b.Real = b.End
+			}
+		}
+	}
 	return out
 }
 
@@ -115,13 +142,20 @@ func failedWithin(v *check.View, w check.Window) (n int64) {
 // slowed counts requests that took what a toxic must have added to them, and
 // more than half of their class took before it.
 func slowed(v *check.View, w check.Window) (n int64) {
+	usual := map[history.Class]int64{}
 	for _, x := range v.Exchanges {
 		from, to := v.Span(x)
-		least := added(w.Fault, x.Arrival)
-		if !x.IsRequest() || least == 0 || to < w.From || from > w.To {
+		if !x.IsRequest() || to < w.From || from > w.To {
 			continue
 		}
-		if took := to - from - x.Arrival.Hold; took >= max(least, baseline(v, x.Arrival.Class, w.From)) {
+		least := added(w.Fault, x.Arrival)
+		if least == 0 {
+			continue
+		}
+		if _, known := usual[x.Arrival.Class]; !known {
+			usual[x.Arrival.Class] = baseline(v, x.Arrival.Class, w.From)
+		}
+		if took := to - from - x.Arrival.Hold; took >= max(least, usual[x.Arrival.Class]) {
 			n++
 		}
 	}
@@ -141,7 +175,7 @@ func added(f history.Fault, a history.Arrival) int64 {
 	case "toxic.latency":
 		ns = with.Latency - with.Jitter
 	case "toxic.bandwidth":
-		ns = a.Size * int64(time.Second) / (1000 * max(with.Rate, 1)) / 2
+		ns = a.Size * int64(time.Second) / max(with.Rate, 1) / 1000 / 2
 	case "toxic.slicer":
 		ns = a.Size / max(with.Size+with.Variation, 1) * with.Delay / 2
 	}

@@ -27,7 +27,8 @@ type Result struct {
 	Manifest history.Manifest `json:"manifest"`
 	Verdict  Verdict          `json:"verdict"`
 	Reason   string           `json:"reason"`
-	Cells    []Cell           `json:"cells"` // scenario × subject × variant, in planned order
+	SelfTest *SelfTest        `json:"selfTest,omitempty"` // of the bed; nil if the run has none
+	Cells    []Cell           `json:"cells"`              // scenario × subject × variant, in planned order
 	Trials   []Trial          `json:"trials"`
 	Missing  []string         `json:"missing,omitempty"` // planned trials that never began
 }
@@ -45,6 +46,7 @@ type Cell struct {
 	Requests    []EpochCount    `json:"requests"`           // before, during, after
 	Drain       *stats.Survival `json:"drain,omitempty"`    // drain time over trials
 	Recovery    *int64          `json:"recovery,omitempty"` // worst recovery time, ns; nil if it does not apply
+	Declares    []string        `json:"declares,omitempty"` // what the subject's YAML declares, so that no check takes it for a fault
 	Headline    string          `json:"headline"`           // the one figure to show in the matrix: "drain 0.41 s", "0.0 % failed"
 }
 
@@ -58,9 +60,10 @@ type EpochCount struct {
 	PerClass []ClassCount            `json:"perClass"`
 }
 
-// ClassCount is the same for one connection class.
+// ClassCount is the same for one connection class and class of clients.
 type ClassCount struct {
 	Class  history.Class           `json:"class"`
+	Client string                  `json:"client,omitempty"` // naive or retrying; "" is careful
 	N      int                     `json:"n"`
 	Failed int                     `json:"failed"`
 	Rate   stats.Interval          `json:"rate"`
@@ -114,6 +117,8 @@ type Validity struct {
 	Controls    int   `json:"controls"`    // control requests, straight to the origin
 	ControlsBad int   `json:"controlsBad"` // of which failed
 	ControlP99  int64 `json:"controlP99"`  // ns
+
+	GeneratorCPU float64 `json:"generatorCpu,omitempty"` // share of the machine's CPU time that the load used; 0 if unknown
 }
 
 // Drain is what one drain looked like. Times are ns after the first signal.

@@ -41,6 +41,17 @@ type Options struct {
 	Args      []string
 	Plans     []history.Plan // replay: exactly these instead of scenarios × subjects
 	Progress  func(Progress)
+
+	// Interleave executes trials in the order of the function of that name; not
+	// with Plans, whose order is kept.
+	Interleave bool
+	// Begin is asked before each of the first plans; one that it refuses never
+	// begins, and is missing in the run. Nil begins all.
+	Begin func(history.Plan) bool
+	// Next is asked for more plans whenever all so far have ended, until it has
+	// none: a budget is spent so. It is called by the goroutine of Run alone.
+	// [Campaign.Another] makes plans for it.
+	Next func() ([]history.Plan, error)
 }
 
 // Progress is one step of a campaign.
@@ -61,9 +72,12 @@ type Campaign struct {
 	rt   *environment
 	held *os.File // the run's lock
 
-	Plans []history.Plan
+	Plans []history.Plan // the first ones; see Options.Next
+
+	ended chan struct{} // Run has returned
 
 	mu      sync.Mutex
+	added   []history.Plan // by Next
 	running []string
 	done    int
 	results map[string]*result
@@ -93,7 +107,7 @@ func Open(ctx context.Context, opt Options) (*Campaign, error) {
 	if opt.Slots == 0 {
 		opt.Slots = 4
 	}
-	c := &Campaign{opt: opt, results: map[string]*result{}, broken: map[string]error{}}
+	c := &Campaign{opt: opt, ended: make(chan struct{}), results: map[string]*result{}, broken: map[string]error{}}
 	run := NewRunID()
 	var err error
 	if c.held, err = lock(run); err != nil {
@@ -238,6 +252,9 @@ func (c *Campaign) plan() error {
 	if len(c.Plans) == 0 {
 		return fmt.Errorf("%w: nothing to run: %s", ErrInput, skipped(c.mani.Skipped))
 	}
+	if c.opt.Interleave {
+		c.Plans = Interleave(c.Plans)
+	}
 	return nil
 }
 
@@ -272,8 +289,23 @@ func (c *Campaign) planOne(s *scenario.Scenario, spec *proxy.Spec) error {
 	return nil
 }
 
-func (c *Campaign) register() error {
-	for _, p := range c.Plans {
+// Another is the plan of a further trial of a cell of this campaign.
+func (c *Campaign) Another(scenarioName, subject, variant string, trial int) (history.Plan, error) {
+	i := slices.IndexFunc(c.opt.Scenarios, func(s *scenario.Scenario) bool { return s.Name == scenarioName })
+	j := slices.IndexFunc(c.opt.Subjects, func(s *proxy.Spec) bool { return s.Name == subject })
+	if i < 0 || j < 0 {
+		return history.Plan{}, fmt.Errorf("%w: %s on %s is not in this campaign", ErrInput, scenarioName, subject)
+	}
+	return scenario.Resolve(c.opt.Scenarios[i], c.opt.Subjects[j], variant, c.opt.Seed, trial)
+}
+
+func (c *Campaign) register() error { return c.enlist(c.Plans) }
+
+// enlist makes plans known, so that they count as missing until they have begun.
+func (c *Campaign) enlist(plans []history.Plan) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, p := range plans {
 		c.mani.Planned = append(c.mani.Planned, p.Key())
 		c.results[p.Key()] = &result{done: make(chan struct{})}
 	}
@@ -291,10 +323,52 @@ func (c *Campaign) Manifest() history.Manifest { return c.mani }
 func (c *Campaign) Dir() string { return c.opt.Out }
 
 // Run executes every plan: light ones side by side on beds of their own, then
-// those that measure time, alone. It returns when all have ended or ctx has.
+// those that measure time, alone; then what Options.Next adds, likewise. It
+// returns when all have ended or ctx has.
 func (c *Campaign) Run(ctx context.Context) error {
+	defer close(c.ended)
+	if err := c.selfTest(ctx); err != nil {
+		return err
+	}
+	c.batch(ctx, c.Plans, c.opt.Begin)
+	for c.opt.Next != nil && ctx.Err() == nil {
+		more, err := c.opt.Next()
+		if err != nil || len(more) == 0 {
+			return errors.Join(err, c.failure(ctx))
+		}
+		if err := c.enlist(more); err != nil {
+			return err
+		}
+		c.mu.Lock()
+		c.added = append(c.added, more...)
+		c.mu.Unlock()
+		c.batch(ctx, more, nil)
+	}
+	return c.failure(ctx)
+}
+
+// selfTest has the bed test itself before anything else, while nothing else runs.
+// What it shows is the verdict's matter: only a bed that did not come up is an
+// error.
+func (c *Campaign) selfTest(ctx context.Context) error {
+	p := scenario.SelfTestPlan(c.opt.Seed)
+	c.mu.Lock()
+	c.mani.SelfTest = p.Key()
+	err := c.saveManifest()
+	c.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	c.say("the bed tests itself: a stall of known length at the bare origin")
+	if err := c.lab.Execute(ctx, topology.NewBed(c.rt.nodes, c.opt.Slots+1), p); errors.Is(err, scenario.ErrSetup) {
+		return err
+	}
+	return ctx.Err()
+}
+
+func (c *Campaign) batch(ctx context.Context, plans []history.Plan, begin func(history.Plan) bool) {
 	var light, alone []history.Plan
-	for _, p := range c.Plans {
+	for _, p := range plans {
 		if p.Exclusive {
 			alone = append(alone, p)
 		} else {
@@ -307,7 +381,7 @@ func (c *Campaign) Run(ctx context.Context) error {
 		bed := topology.NewBed(c.rt.nodes, slot)
 		wg.Go(func() {
 			for p := range queue {
-				c.execute(ctx, bed, p)
+				c.execute(ctx, bed, p, begin)
 			}
 		})
 	}
@@ -318,9 +392,38 @@ func (c *Campaign) Run(ctx context.Context) error {
 	wg.Wait()
 	bed := topology.NewBed(c.rt.nodes, c.opt.Slots)
 	for _, p := range alone {
-		c.execute(ctx, bed, p)
+		c.execute(ctx, bed, p, begin)
 	}
-	return c.failure(ctx)
+}
+
+// all are the plans so far.
+func (c *Campaign) all() []history.Plan {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Concat(c.Plans, c.added)
+}
+
+func (c *Campaign) result(key string) *result {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.results[key]
+}
+
+// Added awaits the campaign's end and returns the plans of a cell that
+// Options.Next added; none, at once, if there is no such option.
+func (c *Campaign) Added(ctx context.Context, scenario, subject, variant string) []history.Plan {
+	if c.opt.Next == nil {
+		return nil
+	}
+	select {
+	case <-c.ended:
+	case <-ctx.Done():
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(c.added), func(p history.Plan) bool {
+		return p.Scenario != scenario || p.Subject != subject || p.Variant != variant
+	})
 }
 
 // failure is the first set-up error, which is the environment's.
@@ -328,21 +431,26 @@ func (c *Campaign) failure(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	for _, p := range c.Plans {
-		if err := c.results[p.Key()].err; errors.Is(err, scenario.ErrSetup) {
+	for _, p := range c.all() {
+		if err := c.result(p.Key()).err; errors.Is(err, scenario.ErrSetup) {
 			return err
 		}
 	}
 	return nil
 }
 
-func (c *Campaign) execute(ctx context.Context, bed *topology.Bed, p history.Plan) {
-	r := c.results[p.Key()]
+func (c *Campaign) execute(ctx context.Context, bed *topology.Bed, p history.Plan, begin func(history.Plan) bool) {
+	r := c.result(p.Key())
 	defer close(r.done)
 	if r.err = c.may(ctx, p); r.err != nil {
 		if ctx.Err() == nil {
 			c.step(p.Key(), false, errNotBegun)
 		}
+		return
+	}
+	if begin != nil && !begin(p) {
+		r.err = ErrNotBegun
+		c.step(p.Key(), false, ErrNotBegun)
 		return
 	}
 	c.step(p.Key(), true, nil)
@@ -354,6 +462,9 @@ func (c *Campaign) execute(ctx context.Context, bed *topology.Bed, p history.Pla
 	}
 	c.step(p.Key(), false, r.err)
 }
+
+// ErrNotBegun is a trial that Options.Begin refused.
+var ErrNotBegun = errors.New("not begun, for nothing is left to spend on it")
 
 var errNotBegun = errors.New("not begun, for its subject could not be set up before")
 
@@ -370,7 +481,7 @@ func (c *Campaign) may(ctx context.Context, p history.Plan) error {
 
 func (c *Campaign) step(key string, begin bool, err error) {
 	c.mu.Lock()
-	pr := Progress{Stage: "trial", Text: key, Total: len(c.Plans), Err: err}
+	pr := Progress{Stage: "trial", Text: key, Total: len(c.Plans) + len(c.added), Err: err}
 	if begin {
 		c.running = append(c.running, key)
 	} else {
@@ -385,8 +496,8 @@ func (c *Campaign) step(key string, begin bool, err error) {
 
 // Await waits until the trial has ended and returns its folder.
 func (c *Campaign) Await(ctx context.Context, key string) (string, error) {
-	r, ok := c.results[key]
-	if !ok {
+	r := c.result(key)
+	if r == nil {
 		return "", fmt.Errorf("no trial %s in this campaign", key)
 	}
 	select {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"faultbed/faults"
+	"faultbed/fixtures/raw"
 	"faultbed/proxy"
 	"faultbed/reports/history"
 )
@@ -122,9 +123,10 @@ func (s *Scenario) arrivals(p *history.Plan, spec *proxy.Spec) {
 		}
 		rng := source(p.Seed, "load", s.Name, strconv.Itoa(i), strconv.Itoa(p.Trial))
 		first := min(1, l.Lanes)
-		lane := first
+		lane, n := first, 0
 		for _, at := range l.instants(rng) {
-			p.Arrivals = append(p.Arrivals, l.arrival(at, lane))
+			p.Arrivals = append(p.Arrivals, l.arrival(at, lane, n))
+			n++
 			if lane++; lane > l.Lanes {
 				lane = first
 			}
@@ -141,11 +143,15 @@ func (s *Scenario) arrivals(p *history.Plan, spec *proxy.Spec) {
 	}
 }
 
-// arrival is one of the item, on a lane that is shared with no other item.
-func (l LoadItem) arrival(at int64, lane int) history.Arrival {
+// arrival is the n-th of the item, on a lane that is shared with no other item.
+func (l LoadItem) arrival(at int64, lane, n int) history.Arrival {
 	a := history.Arrival{At: at, Class: history.Class(l.Class), Size: l.Size, Hold: int64(l.Hold), Script: l.Script, Param: l.Raw}
 	if lane > 0 {
 		a.Lane = l.firstLane + lane - 1
+	}
+	if l.Raw == "*" {
+		names := raw.Names()
+		a.Param = names[n%len(names)]
 	}
 	if l.Client != "careful" {
 		a.Client = l.Client

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"cmp"
 	"errors"
+	"faultbed/fixtures/raw"
 	"faultbed/fixtures/script"
 	"fmt"
 	"io"
@@ -220,6 +221,10 @@ func (s *Scenario) check() error {
 			return s.doc.Errorf(at+".burst", "bursts come every so often: set every, at least 1ms")
 		case bad != nil:
 			return s.doc.Errorf(at+".script", "%v", bad)
+		case (l.Class == "raw") != (l.Raw != ""):
+			return s.doc.Errorf(at+".class", "class raw and the key raw belong together")
+		case l.Raw != "" && l.Raw != "*" && !slices.Contains(raw.Names(), l.Raw):
+			return s.doc.Errorf(at+".raw", "no raw request %q: want * for each in turn, or one of %s", l.Raw, strings.Join(raw.Names(), ", "))
 		case l.Lanes > 0 && !pooled(l.Class):
 			return s.doc.Errorf(at+".connections", "class %s has connections of its own", l.Class)
 		case l.Client == "retrying" && !pooled(l.Class):

@@ -206,6 +206,9 @@ func (t *trial) process(ctx context.Context, f history.Fault) error {
 	}
 	t.mark(history.Inject, f, begun, f.Kind)
 	t.awaitExit(ctx, rep)
+	if ended(rep) && ctx.Err() == nil {
+		t.probePort(ctx, rep)
+	}
 	if f.Kind == "process.restart" && ctx.Err() == nil {
 		return t.restart(ctx, rep)
 	}
@@ -257,6 +260,17 @@ func (t *trial) awaitExit(ctx context.Context, rep *replica) {
 	case <-time.After(5 * time.Second):
 		t.note(history.Event{Kind: history.Error, Detail: "the subject outlived SIGKILL"})
 	}
+}
+
+// probePort notes whether anything still takes connections where the subject did:
+// a child that inherited its listener would keep the next one from starting.
+func (t *trial) probePort(ctx context.Context, rep *replica) {
+	addr := t.nodes[infra(rep.index)].Addr(topology.SubjectPort)
+	e := history.Event{Kind: history.Port, Node: fmt.Sprintf("subject-%d", rep.index), Outcome: history.OK}
+	if err := t.nodes["load"].Control.Probe(ctx, addr, ""); err != nil {
+		e.Outcome, e.Detail = history.Refused, err.Error()
+	}
+	t.note(e)
 }
 
 // restart replaces a drained replica with a new instance.

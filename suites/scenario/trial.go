@@ -91,7 +91,10 @@ func (t *trial) open() error {
 		return err
 	}
 	var err error
-	t.info = history.TrialInfo{Runtime: t.lab.Runtime, Status: "running", Versions: t.subj.Versions, Peers: map[string]string{}}
+	t.info = history.TrialInfo{Runtime: t.lab.Runtime, Status: "running", Peers: map[string]string{}}
+	if t.subj != nil { // the bed's own test has none
+		t.info.Versions = t.subj.Versions
+	}
 	for name, into := range map[string]**history.Ledger{history.ClientFile: &t.client, history.OriginFile: &t.origin, history.FaultFile: &t.fault} {
 		if *into, err = history.CreateLedger(filepath.Join(t.dir, name)); err != nil {
 			return err
@@ -131,6 +134,8 @@ func (t *trial) run(ctx context.Context) error {
 		return err
 	}
 	switch t.plan.Engine {
+	case SelfTest:
+		return t.selfTest(ctx)
 	case Starting:
 		return t.starting(ctx)
 	case TLSBack:

@@ -81,7 +81,7 @@ func run(t *testing.T, group string, opt campaign.Options, specs func(*campaign.
 }
 
 func decided(t *testing.T, dir string) {
-	res, _, err := verdict.JudgeDir(dir)
+	res, err := verdict.JudgeDir(dir)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -108,8 +108,7 @@ func measure(ctx context.Context, plans []history.Plan, specs []*proxy.Spec, opt
 	if err := errors.Join(c.Run(ctx), c.Close(ctx)); err != nil {
 		return res, err
 	}
-	res, _, err = verdict.JudgeDir(out)
-	return res, err
+	return verdict.JudgeDir(out)
 }
 
 // build makes two programs at a time and the subjects that run them.

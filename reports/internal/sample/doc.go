@@ -8,5 +8,6 @@
 // trial is undecided, one torn, one never began.
 //
 // All of it follows from constants and a seed: the same call gives the same run.
-// Start with [Run]; [Hostile] adds texts that try to break out of a report.
+// Start with [Run]; [Hostile] adds texts that try to break out of a report, and
+// [Bulk] makes one trial of as many requests as are wanted.
 package sample

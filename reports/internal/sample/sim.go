@@ -15,6 +15,8 @@ type sim struct {
 	t     *history.Trial
 	exits map[int][]span // replica → when it was draining and away
 	conns int
+
+	goaway bool // the arrival at hand got one
 }
 
 // span is a drain: refuses from Signal on, gone at Exit, back at Back (0: never).
@@ -137,6 +139,10 @@ func (s *sim) arrive(a history.Arrival) {
 		end.Sent = s.abs(a.At + lag + 200_000)
 	}
 	s.t.Client = append(s.t.Client, begin, end)
+	if s.goaway {
+		s.t.Client = append(s.t.Client, history.Event{T: end.T, Kind: history.GoAway, Node: "load", Class: a.Class, Conn: end.Conn})
+		s.goaway = false
+	}
 	s.origin(a, end)
 }
 
@@ -218,11 +224,18 @@ func (s *sim) drained(a history.Arrival, end *history.Event, took int64) int64 {
 			}
 			return s.fail(end, history.Refused, "dial", "connect: connection refused", 200_000)
 		case a.Class.IsHeld():
+			if a.Class == history.WebSocket {
+				end.Code = 1001
+			}
 			return s.fail(end, history.Closed, "held", "", g.signal+s.rng.Int64N(30*ms)+ms-a.At)
 		case s.p.Expect.Killed:
 			return s.fail(end, history.Reset, "head", "read: connection reset by peer", g.exit-a.At+200_000)
 		case a.At+took > g.exit-100*ms && s.p.Subject == "python":
 			return s.fail(end, history.Truncated, "body", "unexpected EOF", g.exit-a.At-50*ms)
+		case a.Class == history.H2 || a.Class == history.H2Stream:
+			s.goaway = true
+		default:
+			end.Closing = true
 		}
 	}
 	return took
