@@ -11,12 +11,15 @@ package faults
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 	"strings"
 	"time"
+
+	"faultbed/faults/param"
+	"faultbed/faults/wire"
 )
 
 // By is who carries a fault out.
@@ -40,31 +43,18 @@ type Kind struct {
 	Params   []Param  `json:"params,omitempty"`
 	Lifts    bool     `json:"lifts"`           // it has an end; otherwise it is an instant
 	Needs    string   `json:"needs,omitempty"` // capability that the subject must declare
+	Host     string   `json:"host,omitempty"`  // what the host must have beyond a bed
 	Touches  string   `json:"touches"`         // unit of its bites
+	Bites    string   `json:"bites,omitempty"` // what counts as one
 }
 
-// Param is one parameter. Durations are written "200ms" in YAML and are
-// nanoseconds in a plan.
-type Param struct {
-	Name    string   `json:"name"`
-	Type    string   `json:"type"` // duration, int, enum
-	Unit    string   `json:"unit,omitempty"`
-	Min     int64    `json:"min,omitempty"`
-	Max     int64    `json:"max,omitempty"`
-	Step    int64    `json:"step,omitempty"`    // what the injector's unit can express; 0: all
-	Default any      `json:"default,omitempty"` // required if nil
-	Of      []string `json:"of,omitempty"`
-	Doc     string   `json:"doc"`
-}
+// Param is one parameter of a fault.
+type Param = param.Param
 
 var (
 	both    = []string{"front", "back"}
 	back    = []string{"back"}
 	towards = Param{Name: "direction", Type: "enum", Of: []string{"down", "up", "both"}, Default: "down", Doc: "down: server to client; up: client to server"}
-	which   = Param{Name: "match", Type: "enum", Of: []string{"all", "new", "live"}, Default: "all", Doc: "connections opened after the injection, open at it, or both"}
-	atByte  = Param{Name: "at_byte", Type: "int", Unit: "bytes", Min: 0, Max: 1 << 40, Doc: "bytes of the direction that pass before"}
-	limited = Param{Name: "limit", Type: "int", Unit: "connections", Min: 0, Max: 1 << 20, Default: int64(0), Doc: "touch at most so many; 0: no limit"}
-	every   = Param{Name: "every", Type: "int", Unit: "connections", Min: 1, Max: 1 << 20, Default: int64(1), Doc: "touch every nth connection that matches"}
 	maxTime = int64(time.Minute)
 )
 
@@ -83,9 +73,6 @@ func Catalogue() []Kind {
 	crash := func(name, sentence, lang string, params ...Param) Kind {
 		return Kind{Name: "crash." + name, Sentence: sentence, By: Hook, Needs: "crash-" + lang, Touches: "requests", Params: params}
 	}
-	wire := func(name, sentence string, lifts bool, params ...Param) Kind {
-		return Kind{Name: "wire." + name, Sentence: sentence, By: Wire, Legs: both, Touches: "connections", Lifts: lifts, Params: append(params, which, every, limited)}
-	}
 	kinds := []Kind{
 		{Name: "toxic.latency", Sentence: "delays the bytes of the back leg, with uniform jitter", By: Toxiproxy, Legs: back, Lifts: true, Touches: "requests",
 			Params: []Param{stepped(time.Millisecond, "latency", nil, "added one way"), stepped(time.Millisecond, "jitter", int64(0), "half width"), towards}},
@@ -97,11 +84,6 @@ func Catalogue() []Kind {
 				stepped(time.Microsecond, "delay", int64(time.Millisecond), "pause between slices"), towards}},
 		{Name: "toxic.down", Sentence: "takes toxiproxy's listener and connections away, then brings it back", By: Toxiproxy, Legs: back, Lifts: true, Touches: "requests"},
 		{Name: "origin.down", Sentence: "closes the origin's listener and connections, then listens again", By: Origin, Legs: back, Lifts: true, Touches: "requests"},
-		wire("rst", "resets matched connections at once, towards both ends", true),
-		wire("rst-at", "resets a connection after an exact number of bytes: RST mid-response", true, atByte, towards),
-		wire("cut", "closes a connection cleanly (FIN) after an exact number of bytes", true, atByte, towards),
-		wire("half-close", "closes one direction (FIN) after an exact number of bytes while the other goes on", true, atByte, towards),
-		wire("blackhole", "lets no byte pass and closes nothing; what was held flows on when it heals", true, towards),
 		{Name: "process.signal", Sentence: "sends one signal to the subject's own process", By: Process, Touches: "signals", Params: []Param{signalParam}},
 		{Name: "process.storm", Sentence: "sends the same signal many times", By: Process, Touches: "signals",
 			Params: []Param{signalParam, {Name: "times", Type: "int", Min: 2, Max: 1000, Default: int64(20), Doc: "signals in all"}, duration("spacing", int64(100*time.Millisecond), "from one signal to the next")}},
@@ -116,8 +98,17 @@ func Catalogue() []Kind {
 		crash("block-loop", "a handler blocks the event loop", "python", duration("seconds", int64(time.Second), "how long")),
 		crash("exit", "the interpreter ends at once (os._exit)", "python"),
 	}
+	for _, k := range wire.Kinds() {
+		kinds = append(kinds, wired(k))
+	}
 	slices.SortFunc(kinds, func(a, b Kind) int { return strings.Compare(a.Name, b.Name) })
 	return kinds
+}
+
+// wired is a kind of our own relay, which describes itself.
+func wired(k wire.Kind) Kind {
+	return Kind{Name: "wire." + k.Name, Sentence: k.Sentence, By: Wire, Legs: both, Touches: "connections", Lifts: true,
+		Params: k.Params, Host: k.Needs, Bites: k.Bites}
 }
 
 // signalParam names a signal; "drain" is the one that the subject's YAML declares.
@@ -150,93 +141,111 @@ func Validate(name string, with map[string]any) (json.RawMessage, error) {
 	if !ok {
 		return nil, &ParamError{name, "fault", "unknown"}
 	}
-	out := map[string]any{}
-	for _, p := range k.Params {
-		v, given := with[p.Name]
-		if !given {
-			if p.Default == nil {
-				return nil, &ParamError{name, p.Name, "missing"}
-			}
-			out[p.Name] = p.Default
-			continue
-		}
-		n, err := p.normal(v)
-		if err != nil {
-			return nil, &ParamError{name, p.Name, err.Error()}
-		}
-		out[p.Name] = n
+	out, err := k.complete(with)
+	if err == nil {
+		err = k.checkAll(with, out)
 	}
-	for _, key := range slices.Sorted(maps.Keys(with)) {
-		if _, ok := out[key]; !ok {
-			return nil, &ParamError{name, key, "no such parameter"}
-		}
+	var pe *param.Error
+	if errors.As(err, &pe) {
+		return nil, &ParamError{name, pe.Param, pe.Problem}
 	}
-	if s, ok := out["size"].(int64); ok && out["variation"].(int64) >= s {
-		return nil, &ParamError{name, "variation", "must be less than size"} // toxiproxy's slicer panics (chaos §4.9)
+	if err != nil {
+		return nil, &ParamError{name, "with", err.Error()}
 	}
 	return json.Marshal(out)
 }
 
-func (p Param) normal(v any) (any, error) {
-	switch p.Type {
-	case "enum":
-		s, ok := v.(string)
-		if !ok || !slices.Contains(p.Of, s) {
-			return nil, fmt.Errorf("%v is not one of %s", v, strings.Join(p.Of, ", "))
-		}
-		return s, nil
-	case "duration":
-		s, ok := v.(string)
+// complete has every parameter in its normal form.
+func (k Kind) complete(with map[string]any) (map[string]any, error) {
+	out := map[string]any{}
+	given := func(name string) bool { v, ok := with[name]; return ok && v != "any" }
+	for _, p := range k.Params {
+		v, ok := with[p.Name]
+		n, err := p.Normal(v)
 		if !ok {
-			return nil, fmt.Errorf("%v is no duration such as \"200ms\"", v)
+			if n, err = p.Absent(given); err != nil {
+				return nil, err
+			}
 		}
-		d, err := time.ParseDuration(s)
 		if err != nil {
-			return nil, fmt.Errorf("%q is no duration such as \"200ms\"", s)
+			return nil, param.Errorf(p.Name, "%v", err)
 		}
-		return p.within(int64(d), d)
-	default:
-		n, err := integer(v)
-		if err != nil {
-			return nil, err
-		}
-		return p.within(n, n)
+		out[p.Name] = n
 	}
+	return out, nil
 }
 
-func (p Param) within(n int64, shown any) (any, error) {
-	if n < p.Min || n > p.Max {
-		return nil, fmt.Errorf("%v is outside %s", shown, p.span())
+// checkAll refuses what no single parameter shows.
+func (k Kind) checkAll(with, out map[string]any) error {
+	for _, key := range slices.Sorted(maps.Keys(with)) {
+		if _, ok := out[key]; !ok {
+			return param.Errorf(key, "no such parameter")
+		}
 	}
-	if p.Step > 0 && n%p.Step != 0 {
-		return nil, fmt.Errorf("%v is no multiple of %v", shown, time.Duration(p.Step))
+	if v, ok := out["variation"].(int64); ok && v >= out["size"].(int64) {
+		return param.Errorf("variation", "must be less than size") // toxiproxy's slicer panics (chaos §4.9)
 	}
-	return n, nil
+	if k.By != Wire {
+		return nil
+	}
+	f, err := WireFault("", k.Name, out)
+	if err != nil {
+		return err
+	}
+	return wire.Check(f)
 }
 
-func (p Param) span() string {
-	if p.Type == "duration" {
-		return fmt.Sprintf("%v to %v", time.Duration(p.Min), time.Duration(p.Max))
+// WireFault is a fault of our own relay in the relay's form, whose parameters
+// have the catalogue's names. with is what [Validate] gives, or marshals so.
+func WireFault(id, name string, with any) (wire.Fault, error) {
+	var f wire.Fault
+	raw, err := json.Marshal(with)
+	if err == nil {
+		err = json.Unmarshal(raw, &f)
 	}
-	return strings.TrimSpace(fmt.Sprintf("%d to %d %s", p.Min, p.Max, p.Unit))
+	f.ID, f.Kind = id, strings.TrimPrefix(name, "wire.")
+	return f, err
 }
 
-func integer(v any) (int64, error) {
-	switch n := v.(type) {
-	case int:
-		return int64(n), nil
-	case int64:
-		return n, nil
-	case uint64:
-		if n > math.MaxInt64 {
-			return 0, fmt.Errorf("%d is too large", n)
-		}
-		return int64(n), nil
-	case float64:
-		if n != math.Trunc(n) || math.Abs(n) > 1<<53 {
-			return 0, fmt.Errorf("%v is no whole number", n)
-		}
-		return int64(n), nil
+// Probe is an error that says why a fault can't run on this host, or nil. Where
+// the injector is a container's, that decides.
+func Probe(name string) error {
+	kinds := wire.Kinds()
+	i := slices.IndexFunc(kinds, func(k wire.Kind) bool { return "wire."+k.Name == name })
+	if i < 0 {
+		return nil
 	}
-	return 0, fmt.Errorf("%v is no whole number", v)
+	return kinds[i].Probe()
+}
+
+// Beyond is an error if a fault waits for a byte that no body of the load has.
+// with is what [Validate] gave; request and response are the lengths of the
+// longest bodies, in bytes.
+func Beyond(name string, with json.RawMessage, request, response int64) error {
+	if !strings.HasPrefix(name, "wire.") {
+		return nil
+	}
+	f, err := WireFault("", name, with)
+	if err == nil {
+		err = wire.Beyond(f, request, response)
+	}
+	var pe *param.Error
+	if errors.As(err, &pe) {
+		return &ParamError{name, pe.Param, pe.Problem}
+	}
+	return err
+}
+
+// Exclude is an error if two faults, acting on one leg at the same time, can't
+// both bite. with is what [Validate] gave for each.
+func Exclude(a string, withA json.RawMessage, b string, withB json.RawMessage) error {
+	if !strings.HasPrefix(a, "wire.") || !strings.HasPrefix(b, "wire.") {
+		return nil
+	}
+	fa, err := WireFault("a", a, withA)
+	fb, err2 := WireFault("b", b, withB)
+	if err := errors.Join(err, err2); err != nil {
+		return err
+	}
+	return wire.Exclude(fa, fb)
 }

@@ -78,17 +78,34 @@ func listScenarios(asJSON bool) error {
 	return table("SCENARIO\tREQUIRES\tWHAT", rows, func(r scenarioRow) []any { return []any{r.Name, strings.Join(r.Requires, ","), r.Description} })
 }
 
+// faultRow is a fault of the catalogue and whether this host can have it.
+type faultRow struct {
+	faults.Kind
+	Lacks string `json:"lacks,omitempty"` // why it can't run here
+}
+
 func listFaults(asJSON bool) error {
-	rows := faults.Catalogue()
+	var rows []faultRow
+	for _, k := range faults.Catalogue() {
+		row := faultRow{Kind: k}
+		if err := faults.Probe(k.Name); err != nil {
+			row.Lacks = err.Error()
+		}
+		rows = append(rows, row)
+	}
 	if asJSON {
 		return printJSON(rows)
 	}
-	return table("FAULT\tBY\tLEGS\tPARAMETERS\tWHAT", rows, func(k faults.Kind) []any {
+	return table("FAULT\tBY\tLEGS\tHERE\tPARAMETERS\tWHAT", rows, func(k faultRow) []any {
 		var ps []string
 		for _, p := range k.Params {
 			ps = append(ps, p.Name)
 		}
-		return []any{k.Name, k.By, strings.Join(k.Legs, ","), strings.Join(ps, ","), k.Sentence}
+		here := "yes"
+		if k.Lacks != "" {
+			here = "no: " + k.Lacks
+		}
+		return []any{k.Name, k.By, strings.Join(k.Legs, ","), here, strings.Join(ps, ","), k.Sentence}
 	})
 }
 

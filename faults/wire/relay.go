@@ -17,10 +17,11 @@ import (
 type Relay struct {
 	target string
 	emit   func(history.Event)
-	ln     net.Listener
+	ln     *net.TCPListener
 	ctx    context.Context // ends with the relay: dials end too
 	stop   context.CancelFunc
 	wg     sync.WaitGroup
+	door   door
 
 	mu     sync.Mutex
 	serial int
@@ -35,7 +36,7 @@ func Listen(addr, target string, emit func(history.Event)) (*Relay, error) {
 	if err != nil {
 		return nil, fmt.Errorf("wire: %w", err)
 	}
-	r := &Relay{target: target, emit: emit, ln: ln}
+	r := &Relay{target: target, emit: emit, ln: ln.(*net.TCPListener)}
 	r.ctx, r.stop = context.WithCancel(context.Background())
 	r.wg.Go(r.accept)
 	return r, nil
@@ -47,35 +48,66 @@ func (r *Relay) Addr() string { return r.ln.Addr().String() }
 // Inject begins a fault. Connections that it acts on at once have been acted on
 // when it returns.
 func (r *Relay) Inject(f Fault) error {
-	if err := f.check(); err != nil {
+	if err := Check(f); err != nil {
+		return fmt.Errorf("wire: %s: %w", f.Kind, err)
+	}
+	a := newActive(f)
+	held, err := r.begin(a)
+	if err != nil {
 		return err
 	}
-	a := &active{Fault: f, lifted: make(chan struct{})}
-	r.mu.Lock()
-	if slices.ContainsFunc(r.faults, func(o *active) bool { return o.ID == f.ID }) {
-		r.mu.Unlock()
-		return fmt.Errorf("wire: fault %s acts already", f.ID)
+	open(held)
+	if f.Kind != Refuse {
+		return nil
 	}
-	r.faults = append(r.faults, a)
-	var now []*conn
-	for _, c := range r.conns {
-		if a.takes(true) {
-			now = append(now, c)
-			if f.Kind != RST {
-				c.grip(a)
-			}
-		}
-	}
-	r.mu.Unlock()
-	if f.Kind == RST {
-		for _, c := range now {
-			c.reset(a)
-		}
+	if err := r.door.shut(r, a); err != nil {
+		return errors.Join(fmt.Errorf("wire: %s: %w", f.Kind, err), r.Lift(f.ID))
 	}
 	return nil
 }
 
-// Lift ends a fault; what a black hole held flows on.
+// begin puts a fault on the list and offers it every open connection.
+func (r *Relay) begin(a *active) (held []*hold, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ctx.Err() != nil {
+		return nil, errors.New("wire: the relay is closed")
+	}
+	if slices.ContainsFunc(r.faults, func(o *active) bool { return o.ID == a.ID }) {
+		return nil, fmt.Errorf("wire: fault %s acts already", a.ID)
+	}
+	r.faults = append(r.faults, a)
+	if !a.kind.takes("match") {
+		return nil, nil
+	}
+	for _, c := range r.conns {
+		held = append(held, r.offer(a, c, true)...)
+	}
+	return held, nil
+}
+
+// offer lets a fault take hold of a connection, or watch its requests.
+func (r *Relay) offer(a *active, c *conn, live bool) []*hold {
+	switch {
+	case !a.fits(live):
+	case a.byRequest():
+		c.watch(&watch{a: a})
+	case a.takes(c.id):
+		return []*hold{c.grip(a, nil)}
+	}
+	return nil
+}
+
+// open runs what acts as soon as it has taken hold.
+func open(held []*hold) {
+	for _, h := range held {
+		if o, ok := h.does.(opener); ok {
+			o.open(h)
+		}
+	}
+}
+
+// Lift ends a fault; what it held flows on.
 func (r *Relay) Lift(id string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -83,15 +115,25 @@ func (r *Relay) Lift(id string) error {
 	if i < 0 {
 		return fmt.Errorf("wire: no fault %s acts", id)
 	}
-	close(r.faults[i].lifted)
+	a := r.faults[i]
+	close(a.lifted)
 	r.faults = slices.Delete(r.faults, i, i+1)
+	if a.Kind == Reorder { // what it withholds waits for no other byte
+		for _, c := range r.conns {
+			c.up.kick()
+			c.down.kick()
+		}
+	}
+	if a.Kind == Refuse {
+		return r.door.open(r, a)
+	}
 	return nil
 }
 
 // Close ends the listener and resets every connection.
 func (r *Relay) Close() error {
-	err := r.ln.Close()
 	r.stop()
+	err := r.ln.Close()
 	r.mu.Lock()
 	conns := slices.Clone(r.conns)
 	r.mu.Unlock()
@@ -104,67 +146,77 @@ func (r *Relay) Close() error {
 
 func (r *Relay) accept() {
 	for {
-		c, err := r.ln.Accept()
+		c, err := r.ln.AcceptTCP()
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
 		if err != nil {
-			time.Sleep(time.Millisecond) // no descriptor is free, mostly
+			r.door.wait(r.ctx) // it is shut, or, mostly, no descriptor is free
 			continue
 		}
-		r.wg.Go(func() { r.serve(c.(*net.TCPConn)) })
+		conn, arrived := r.arrive(c)
+		r.wg.Go(func() { r.serve(conn, arrived) })
 	}
+}
+
+// arrive numbers a connection and chooses the faults that act before its target
+// is dialled.
+func (r *Relay) arrive(client *net.TCPConn) (c *conn, hit []*active) {
+	c = newConn(r, client, history.Now())
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.serial++
+	c.id = "w" + strconv.Itoa(r.serial)
+	for _, a := range r.faults {
+		if _, ok := a.shared.(arriver); ok && a.takes(c.id) {
+			hit = append(hit, a)
+		}
+	}
+	return c, hit
 }
 
 // serve dials the target beside the accept loop, so that a target that does
 // not answer holds up nobody else.
-func (r *Relay) serve(client *net.TCPConn) {
-	client.SetKeepAlive(false)
-	opened := history.Now()
+func (r *Relay) serve(c *conn, arrived []*active) {
+	c.client.SetKeepAlive(false)
+	for _, a := range arrived {
+		a.shared.(arriver).arrive(c, a)
+	}
 	d := net.Dialer{KeepAlive: -1}
 	s, err := d.DialContext(r.ctx, "tcp", r.target)
 	if err != nil {
-		r.emit(history.Event{Kind: history.Shown, Peer: client.RemoteAddr().String(), Detail: "dial-failed: " + err.Error()})
-		client.SetLinger(0)
-		client.Close()
+		r.emit(history.Event{Kind: history.Shown, Peer: c.client.RemoteAddr().String(), Detail: "dial-failed: " + err.Error()})
+		c.client.SetLinger(0)
+		c.client.Close()
 		return
 	}
-	c := newConn(r, client, s.(*net.TCPConn), opened)
-	hit, ok := r.enter(c)
+	c.join(s.(*net.TCPConn))
+	held, ok := r.enter(c)
 	if !ok {
 		c.abort()
 		return
 	}
-	for _, a := range hit {
-		c.reset(a)
-	}
+	open(held)
 	c.run()
 	r.leave(c)
 }
 
-// enter puts a connection on the list and returns the faults that reset it;
-// false if the relay was closed meanwhile.
-func (r *Relay) enter(c *conn) (hit []*active, ok bool) {
+// enter puts a connection on the list and lets faults take hold of it; false if
+// the relay was closed meanwhile.
+func (r *Relay) enter(c *conn) (held []*hold, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.ctx.Err() != nil {
 		return nil, false
 	}
-	r.serial++
-	c.id = "w" + strconv.Itoa(r.serial)
 	r.conns = append(r.conns, c)
 	for _, a := range r.faults {
-		if !a.takes(false) {
-			continue
-		}
-		if a.Kind == RST {
-			hit = append(hit, a)
-		} else {
-			c.grip(a)
+		if a.kind.takes("match") {
+			held = append(held, r.offer(a, c, false)...)
 		}
 	}
 	r.emit(history.Event{T: c.opened, Kind: history.ConnOpen, Conn: c.id, Peer: c.client.RemoteAddr().String(), Local: c.server.LocalAddr().String()})
-	return hit, true
+	return held, true
 }
 
 func (r *Relay) leave(c *conn) {
@@ -172,4 +224,17 @@ func (r *Relay) leave(c *conn) {
 	defer r.mu.Unlock()
 	r.conns = slices.DeleteFunc(r.conns, func(o *conn) bool { return o == c })
 	r.emit(history.Event{Kind: history.ConnClose, Conn: c.id, Bytes: c.down.passed.Load(), Want: c.up.passed.Load(), AgeNs: history.Now() - c.opened})
+}
+
+// sleep waits for d, or less if the fault is lifted or the relay closed.
+func (r *Relay) sleep(d time.Duration, a *active) {
+	until := time.Now().Add(d)
+	t := time.NewTimer(d - margin)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		rest(until)
+	case <-a.lifted:
+	case <-r.ctx.Done():
+	}
 }

@@ -138,3 +138,21 @@ func TestLoadItemsThatMakeNoSense(t *testing.T) {
 		}
 	}
 }
+
+// TestFaultsThatCantBite: they are refused before anything starts, with the place.
+func TestFaultsThatCantBite(t *testing.T) {
+	for text, want := range map[string]string{
+		"[{fault: wire.cut, leg: back, at: 1s, for: 1s, with: {when: response-body-byte, byte: 5000}}]":                     "test.yaml:5",
+		"[{fault: wire.refuse, leg: back, at: 1s, for: 1s},\n {fault: wire.silent-accept, leg: back, at: 1500ms, for: 1s}]": "beside fault 1 of the list",
+		"[{fault: wire.refuse, leg: back, at: 1s},\n {fault: wire.silent-accept, leg: back, at: 2500ms, for: 100ms}]":       "beside fault 1 of the list",
+	} {
+		_, err := scenario.Load("test.yaml", []byte("name: mine/one\ndescription: one\nduration: 3s\nload: [{class: short, rate: 1, size: 1000}]\nfaults: "+text+"\n"))
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", text, err, want)
+		}
+	}
+	apart := "name: mine/one\ndescription: one\nduration: 3s\nfaults:\n - {fault: wire.refuse, leg: back, at: 1s, for: 1s}\n - {fault: wire.silent-accept, leg: back, at: 2s, for: 1s}\n - {fault: wire.silent-accept, leg: front, at: 1s, for: 1s}\n"
+	if _, err := scenario.Load("test.yaml", []byte(apart)); err != nil {
+		t.Errorf("one after the other, and on another leg: %v", err)
+	}
+}

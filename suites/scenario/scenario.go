@@ -238,11 +238,62 @@ func (s *Scenario) check() error {
 		}
 	}
 	for i := range s.Faults {
-		if err := s.checkFault(i); err != nil {
+		if err := cmp.Or(s.checkFault(i), s.checkReach(i), s.checkBeside(i)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// checkReach refuses a fault that waits for a byte that no body of the load has.
+func (s *Scenario) checkReach(i int) error {
+	request, response := int64(0), int64(0)
+	for _, l := range s.Load {
+		switch history.Class(l.Class) {
+		case history.Upload, history.Trailers, history.Expects, history.Writer:
+			request, response = max(request, l.Size), max(response, 64)
+		default:
+			response = max(response, l.Size)
+		}
+	}
+	f := s.Faults[i]
+	with, err := faults.Validate(f.Fault, f.With)
+	if err == nil {
+		err = faults.Beyond(f.Fault, with, request, response)
+	}
+	if err != nil {
+		return s.doc.Errorf(fmt.Sprintf("$.faults[%d]", i)+blame(f, err), "%v", err)
+	}
+	return nil
+}
+
+// checkBeside refuses a fault that can't bite while an earlier one of the list
+// acts on the same leg.
+func (s *Scenario) checkBeside(i int) error {
+	f := s.Faults[i]
+	with, err := faults.Validate(f.Fault, f.With)
+	if err != nil {
+		return err
+	}
+	for j, g := range s.Faults[:i] {
+		together := f.Leg == g.Leg && f.Replica == g.Replica && f.At < g.until(s.Duration) && g.At < f.until(s.Duration)
+		other, err := faults.Validate(g.Fault, g.With)
+		if err == nil && together {
+			err = faults.Exclude(g.Fault, other, f.Fault, with)
+		}
+		if err != nil {
+			return s.doc.Errorf(fmt.Sprintf("$.faults[%d].fault", i), "beside fault %d of the list: %v", j+1, err)
+		}
+	}
+	return nil
+}
+
+// until is when the fault ends; one that is not lifted ends with the scenario.
+func (f FaultItem) until(end schema.Duration) schema.Duration {
+	if f.For == 0 {
+		return end
+	}
+	return f.At + f.For
 }
 
 // sources counts the ways in which an item says when its arrivals come.

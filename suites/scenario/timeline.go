@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"faultbed/faults/wire"
+	"faultbed/faults"
 	"faultbed/fixtures/load"
 	"faultbed/fixtures/topology"
 	"faultbed/proxy"
@@ -157,22 +157,12 @@ func (t *trial) legOf(f history.Fault) string {
 }
 
 func (t *trial) wireInject(ctx context.Context, f history.Fault) error {
-	wf, err := wireFault(f)
+	wf, err := faults.WireFault(f.ID, f.Kind, f.With)
 	if err != nil {
 		return err
 	}
+	wf.Seed = t.plan.Seed // of its dice
 	return t.wires[t.legOf(f)].Do(ctx, "inject", wf, nil)
-}
-
-// wireFault translates a planned fault into the relay's own form, whose
-// parameters have the catalogue's names.
-func wireFault(f history.Fault) (wire.Fault, error) {
-	var w wire.Fault
-	if err := json.Unmarshal(f.With, &w); err != nil {
-		return w, fmt.Errorf("%s: %w", f.Kind, err)
-	}
-	w.ID, w.Kind = f.ID, strings.TrimPrefix(f.Kind, "wire.")
-	return w, nil
 }
 
 // process sends signals, waits for the drain where one was asked for, and

@@ -1,0 +1,139 @@
+package faults_test
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"faultbed/faults"
+	"faultbed/faults/param"
+)
+
+var update = flag.Bool("update", false, "write docs/faults.md")
+
+const intro = `# The faults
+
+Made from the catalogue (package ` + "`faults`" + `) by ` + "`go test ./faults -run Doc -update`" + `; ` + "`faultbed list faults`" + ` prints it shorter.
+
+A fault that bites nothing makes its trial inconclusive: each says below what it counts as a bite. A parameter without a default must be given.
+Bad parameters are refused before the bed starts, with the parameter's name.
+
+**Where they run.** ` + "`toxic`" + ` in toxiproxy v2.12.0, on the back leg. ` + "`wire`" + ` in our own relay, on either leg, in both runtimes, with no
+privilege unless it says so. ` + "`origin`" + ` in the origin. ` + "`process`" + ` by pidfd, kill(2) or the engine's API. ` + "`crash`" + ` where the subject's YAML
+declares the hook.
+
+**Where a wire fault begins.** At the first byte after ` + "`at_byte`" + ` bytes of its direction, which count from the injection, the connection's start or
+the instant ` + "`when`" + `, whichever is last. A fault in the direction of its instant begins exactly there; one in the other direction as soon as the
+relay has handed the instant's bytes on. Instants are read from plain bytes: HTTP/1 and HTTP/2 unencrypted, TLS by its records and, until they are
+encrypted, its handshake messages. TLS 1.3 encrypts what follows the server's hello: count records there.
+
+**Which connections.** ` + "`match`, `every`, `limit` and `chance`" + ` choose connections; with ` + "`class` or `request`" + ` they choose requests instead, by the
+path of plain HTTP/1, and the fault begins anew for each. ` + "`chance`" + ` is a hash of seed, fault and connection number or request id: a replay of the
+same requests decides the same.
+
+**Together.** Any number may act at once. Before a piece of bytes goes on, in this order: paces wait (drip, bandwidth), holds wait (blackhole, stall,
+late, never-read), manglers change it (corrupt, duplicate, reorder, in the order in which they took hold), it is written, and what acts at the byte
+that was reached acts (rst-at, cut, half-close, late, tls-record-cut; of two at one byte the one that took hold first). At an accept all waits add up.
+`
+
+// TestDoc holds docs/faults.md against the catalogue.
+func TestDoc(t *testing.T) {
+	var b strings.Builder
+	b.WriteString(intro)
+	b.WriteString("\n## Common parameters of wire\n")
+	table(&b, common())
+	family := ""
+	for _, k := range faults.Catalogue() {
+		if f, _, _ := strings.Cut(k.Name, "."); f != family {
+			family = f
+			fmt.Fprintf(&b, "\n## %s\n", f)
+		}
+		describe(&b, k)
+	}
+	path := filepath.Join("..", "docs", "faults.md")
+	if *update {
+		if err := os.WriteFile(path, []byte(b.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(path)
+	if err != nil || string(got) != b.String() {
+		t.Errorf("docs/faults.md does not say what the catalogue says (%v): go test ./faults -run Doc -update", err)
+	}
+}
+
+func describe(b *strings.Builder, k faults.Kind) {
+	fmt.Fprintf(b, "\n### %s\n\n%s%s.", k.Name, strings.ToUpper(k.Sentence[:1]), k.Sentence[1:])
+	if len(k.Legs) > 0 {
+		fmt.Fprintf(b, " Legs: %s.", strings.Join(k.Legs, ", "))
+	}
+	if k.Bites != "" {
+		fmt.Fprintf(b, " A bite: %s.", k.Bites)
+	} else {
+		fmt.Fprintf(b, " Bites: %s.", k.Touches)
+	}
+	if k.Needs != "" {
+		fmt.Fprintf(b, " The subject must declare: %s.", k.Needs)
+	}
+	if k.Host != "" {
+		fmt.Fprintf(b, " The host must have: %s.", k.Host)
+	}
+	b.WriteString("\n")
+	table(b, slices.DeleteFunc(slices.Clone(k.Params), shared))
+	var also []string
+	for _, p := range k.Params {
+		if shared(p) {
+			also = append(also, "`"+p.Name+"`")
+		}
+	}
+	if len(also) > 0 {
+		fmt.Fprintf(b, "\nAnd of the common ones: %s.\n", strings.Join(also, ", "))
+	}
+}
+
+// common are the parameters that at least three faults have alike, in the order
+// in which they come.
+func common() (ps []faults.Param) {
+	for _, k := range faults.Catalogue() {
+		for _, p := range k.Params {
+			if shared(p) && !slices.ContainsFunc(ps, func(o faults.Param) bool { return reflect.DeepEqual(o, p) }) {
+				ps = append(ps, p)
+			}
+		}
+	}
+	return ps
+}
+
+func shared(p faults.Param) bool {
+	n := 0
+	for _, k := range faults.Catalogue() {
+		if k.By == faults.Wire && slices.ContainsFunc(k.Params, func(o faults.Param) bool { return reflect.DeepEqual(o, p) }) {
+			n++
+		}
+	}
+	return n >= 3
+}
+
+func table(b *strings.Builder, ps []faults.Param) {
+	if len(ps) > 0 {
+		b.WriteString("\n| parameter | range | default | meaning |\n| --- | --- | --- | --- |\n")
+	}
+	for _, p := range ps {
+		fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", p.Name, p.Span(), standard(p), p.Doc)
+	}
+}
+
+func standard(p param.Param) string {
+	switch {
+	case p.Default != nil:
+		return p.Shown(p.Default)
+	case p.Unless != "":
+		return "0 if `" + p.Unless + "` is given"
+	}
+	return "required"
+}
