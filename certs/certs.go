@@ -64,19 +64,36 @@ type Case struct {
 	Sentence string   `json:"sentence"` // what is special about it, for people
 	Clause   string   `json:"clause"`   // document and section that the oracle rests on
 	Oracle   Oracle   `json:"oracle"`
-	Tags     []string `json:"tags,omitempty"` // what else a verifier may trip over: depth2, rsa, size
+	Tags     []string `json:"tags,omitempty"`  // what else a verifier may trip over: depth2, rsa, size
+	Made     string   `json:"made,omitempty"`  // what makes it: template, extension or DER surgery
+	Doubt    string   `json:"doubt,omitempty"` // why the oracle may be wrong, if it may
 	Pair
-	Roots [][]byte `json:"roots"` // DER of the trust anchors that the verifier should have
-	Names []string `json:"names"` // host names in the leaf
+	Roots     [][]byte   `json:"roots"`               // DER of the trust anchors that the verifier should have
+	Names     []string   `json:"names"`               // host names in the leaf
+	Host      string     `json:"host,omitempty"`      // name that the verifier should ask for, if not the corpus's
+	Staple    []byte     `json:"staple,omitempty"`    // OCSP response in the handshake (RFC 6066 §8)
+	SCTs      [][]byte   `json:"scts,omitempty"`      // timestamps in the handshake (RFC 6962 §3.3.1)
+	Endpoints []Endpoint `json:"endpoints,omitempty"` // what the addresses in the certificates answer
+}
+
+// TLS is the case as crypto/tls sends it.
+func (c Case) TLS() (tls.Certificate, error) {
+	t, err := c.Pair.TLS()
+	t.OCSPStaple, t.SignedCertificateTimestamps = c.Staple, c.SCTs
+	return t, err
 }
 
 // RootsPEM is the case's trust anchors as one PEM file.
 func (c Case) RootsPEM() []byte { return encode("CERTIFICATE", c.Roots...) }
 
-// Digest is the SHA-256, in hex, of name, chain, key and anchors.
+// Digest is the SHA-256, in hex, of name, chain, key, anchors and what else is served.
 func (c Case) Digest() string {
 	h := sha256.New()
-	for _, part := range [][][]byte{{[]byte(c.Name)}, c.Chain, {c.Key}, c.Roots} {
+	parts := [][][]byte{{[]byte(c.Name), []byte(c.Host)}, c.Chain, {c.Key}, c.Roots, {c.Staple}, c.SCTs}
+	for _, e := range c.Endpoints {
+		parts = append(parts, [][]byte{fmt.Appendf(nil, "%q %d %q %d %v", e.Path, e.Status, e.Location, e.Pad, e.Hang), e.Body})
+	}
+	for _, part := range parts {
 		h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(part))))
 		for _, b := range part {
 			h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(b))))

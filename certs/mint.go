@@ -74,12 +74,16 @@ func (s signer) Sign(_ io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte
 }
 
 // Key derives a P-256 key whose signatures are deterministic.
-func (m Mint) Key(label string) (crypto.Signer, error) {
-	curve := elliptic.P256()
+func (m Mint) Key(label string) (crypto.Signer, error) { return m.CurveKey(elliptic.P256(), label) }
+
+// CurveKey is Key for any of the curves of crypto/elliptic.
+func (m Mint) CurveKey(curve elliptic.Curve, label string) (crypto.Signer, error) {
 	limit := new(big.Int).Sub(curve.Params().N, big.NewInt(1))
-	d := new(big.Int).SetBytes(m.Bytes("p256 "+label, 48)) // 16 octets more than needed: no bias to speak of
+	size := (curve.Params().BitSize + 7) / 8
+	seed := m.Bytes(fmt.Sprintf("p%d %s", curve.Params().BitSize, label), size+16) // 16 octets more than needed: no bias to speak of
+	d := new(big.Int).SetBytes(seed)
 	d.Mod(d, limit).Add(d, big.NewInt(1))
-	key, err := ecdsa.ParseRawPrivateKey(curve, d.FillBytes(make([]byte, 32)))
+	key, err := ecdsa.ParseRawPrivateKey(curve, d.FillBytes(make([]byte, size)))
 	if err != nil {
 		return nil, fmt.Errorf("certs: key %s: %w", label, err)
 	}
