@@ -2,8 +2,8 @@
 // that must catch it, and which checks did.
 //
 //	zoo [--only GLOB] [--seed N]     run the bugs; exit 1 if one was not caught by its own check
-//	zoo --aa N                       instead run the reference proxy N times on each of the bugs' scenarios;
-//	                                 exit 1 if any check fired
+//	zoo --aa N [--only GLOB,GLOB]    instead run the reference proxy N times on each of the bugs' scenarios
+//	                                 that match; exit 1 if any check fired
 //
 // It runs in the process runtime, from the source tree. It is thin: suites/zoo
 // does the work.
@@ -26,7 +26,7 @@ import (
 )
 
 func main() {
-	only := flag.String("only", "*", "glob of bug names")
+	only := flag.String("only", "", "globs of bug names, or with --aa of scenario names, separated by commas; all if empty")
 	seed := flag.Uint64("seed", 1, "seed of the plans")
 	aa := flag.Int("aa", 0, "trials of the reference proxy on each scenario, instead of the bugs")
 	flag.Parse()
@@ -42,7 +42,16 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, only string, seed uint64, aa int) (bool, error) {
+func run(ctx context.Context, globs string, seed uint64, aa int) (bool, error) {
+	only := strings.Split(globs, ",")
+	for _, glob := range only {
+		if _, err := path.Match(glob, ""); err != nil {
+			return false, fmt.Errorf("--only %s: %w", glob, err)
+		}
+	}
+	if globs == "" {
+		only = []string{"*", "*/*"}
+	}
 	root, err := os.Getwd()
 	if err != nil {
 		return false, err
@@ -52,15 +61,13 @@ func run(ctx context.Context, only string, seed uint64, aa int) (bool, error) {
 		return false, err
 	}
 	defer os.RemoveAll(dir)
-	opt := zoo.Options{Root: root, Dir: dir, Seed: seed, Progress: progress}
+	opt := zoo.Options{Root: root, Dir: dir, Seed: seed, Slots: 2, Progress: progress}
 	if aa > 0 {
-		return reference(ctx, aa, opt)
+		return reference(ctx, aa, only, opt)
 	}
 	var chosen []bugs.Bug
 	for _, b := range bugs.Bugs() {
-		if match, err := path.Match(only, b.Name); err != nil {
-			return false, err
-		} else if match {
+		if slices.ContainsFunc(only, func(glob string) bool { ok, _ := path.Match(glob, b.Name); return ok }) {
 			chosen = append(chosen, b)
 		}
 	}
@@ -94,8 +101,9 @@ func table(rows []zoo.Row) bool {
 	return caught == len(rows)
 }
 
-func reference(ctx context.Context, n int, opt zoo.Options) (bool, error) {
-	failed, decided, err := zoo.AA(ctx, n, opt)
+func reference(ctx context.Context, n int, only []string, opt zoo.Options) (bool, error) {
+	opt.Slots = 4
+	failed, decided, err := zoo.AA(ctx, n, only, opt)
 	for _, t := range failed {
 		fmt.Printf("%s: %s\n", t.Key, strings.Join(t.Reasons, "; "))
 	}

@@ -75,7 +75,7 @@ func shapes() []Check {
 		{Name: "cancellation", Promise: "when a client leaves, the origin is told",
 			Source: "RFC 9110 §9.2.2: work that nobody will see", Applies: timeline, Find: cancellation},
 		{Name: "leaks", Promise: "open files and memory do not grow with the number of requests",
-			Source: "a service that runs for weeks", Applies: steady, Find: leaks},
+			Source: "a service that runs for weeks", Applies: func(p history.Plan) bool { return steady(p) && !p.Crash }, Find: leaks}, // a crash has its own wreckage
 	}
 }
 

@@ -120,6 +120,9 @@ func headline(c Cell, trials []Trial) string {
 	case t.Starting != nil:
 		return startLine(t.Starting)
 	}
+	if before := c.Requests[0]; c.Requests[1].N == 0 && before.N > 0 { // no fault acted
+		return fmt.Sprintf("%d of %d failed", before.Failed, before.N)
+	}
 	return duringLine(c.Requests[1], c.Verdict)
 }
 

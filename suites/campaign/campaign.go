@@ -328,6 +328,7 @@ func (c *Campaign) Dir() string { return c.opt.Out }
 func (c *Campaign) Run(ctx context.Context) error {
 	defer close(c.ended)
 	if err := c.selfTest(ctx); err != nil {
+		c.abandon(err)
 		return err
 	}
 	c.batch(ctx, c.Plans, c.opt.Begin)
@@ -364,6 +365,16 @@ func (c *Campaign) selfTest(ctx context.Context) error {
 		return err
 	}
 	return ctx.Err()
+}
+
+// abandon ends trials that will never begin, so that nobody awaits them.
+func (c *Campaign) abandon(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, r := range c.results {
+		r.err = err
+		close(r.done)
+	}
 }
 
 func (c *Campaign) batch(ctx context.Context, plans []history.Plan, begin func(history.Plan) bool) {

@@ -14,6 +14,7 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -44,6 +45,7 @@ type Options struct {
 	Root     string // the module's folder
 	Dir      string // work folder: programs, and the run in Dir/run
 	Seed     uint64
+	Slots    int // light trials side by side
 	Progress func(campaign.Progress)
 }
 
@@ -101,7 +103,7 @@ func plan(all map[string]*scenario.Scenario, name, variant string, spec *proxy.S
 
 func measure(ctx context.Context, plans []history.Plan, specs []*proxy.Spec, opt Options) (res verdict.Result, err error) {
 	out := filepath.Join(opt.Dir, "run")
-	c, err := campaign.Open(ctx, campaign.Options{Plans: plans, Subjects: specs, Seed: opt.Seed, Trials: 1, Runtime: "process", Out: out, Slots: 2, Progress: opt.Progress})
+	c, err := campaign.Open(ctx, campaign.Options{Plans: plans, Subjects: specs, Seed: opt.Seed, Trials: 1, Runtime: "process", Out: out, Slots: opt.Slots, Progress: opt.Progress})
 	if err != nil {
 		return res, err
 	}
@@ -163,8 +165,9 @@ func rows(bugs []zoo.Bug, res verdict.Result) []Row {
 }
 
 // AA runs the reference proxy n times on each scenario on which a bug must be
-// caught, and returns the trials that failed and how many were decided.
-func AA(ctx context.Context, n int, opt Options) (failed []verdict.Trial, decided int, err error) {
+// caught and whose name one of the globs matches, and returns the trials that
+// failed and how many were decided.
+func AA(ctx context.Context, n int, only []string, opt Options) (failed []verdict.Trial, decided int, err error) {
 	all, err := scenarios()
 	if err != nil {
 		return nil, 0, err
@@ -180,6 +183,9 @@ func AA(ctx context.Context, n int, opt Options) (failed []verdict.Trial, decide
 	var plans []history.Plan
 	for _, key := range slices.Sorted(maps.Keys(names)) {
 		name, variant, _ := strings.Cut(key, " ")
+		if !slices.ContainsFunc(only, func(glob string) bool { ok, _ := path.Match(glob, name); return ok }) {
+			continue
+		}
 		for trial := 1; trial <= n; trial++ {
 			p, err := plan(all, name, variant, ref, opt.Seed, trial)
 			if err != nil {
@@ -187,6 +193,9 @@ func AA(ctx context.Context, n int, opt Options) (failed []verdict.Trial, decide
 			}
 			plans = append(plans, p)
 		}
+	}
+	if len(plans) == 0 {
+		return nil, 0, fmt.Errorf("no scenario of the zoo matches %s", strings.Join(only, ","))
 	}
 	res, err := measure(ctx, unique(plans), []*proxy.Spec{ref}, opt)
 	for _, t := range res.Trials {
