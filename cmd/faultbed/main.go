@@ -157,7 +157,7 @@ func rootCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", errUsage, err) })
-	root.AddCommand(runCommand(), gateCommand(), reportCommand(), replayCommand(), compareCommand(), listCommand(), explainCommand(),
+	root.AddCommand(runCommand(), gateCommand(), reportCommand(), replayCommand(), compareCommand(), listCommand(), explainCommand(), certsCommand(),
 		ledgerCommand(), doctorCommand(), cleanCommand(), versionCommand())
 	strictHelp(root)
 	root.InitDefaultCompletionCmd()
