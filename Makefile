@@ -11,7 +11,7 @@ E2E := ./suites/network ./suites/drain ./suites/panics ./suites/tls ./suites/pro
 
 .PHONY: help
 help: ## list all targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 .PHONY: build
 build: ## build bin/faultbed and bin/labnode (static)
@@ -55,8 +55,15 @@ zoo: build ## run broken proxies: which bug is caught by which check
 	$(GO) run ./cmd/zoo
 
 .PHONY: bench
-bench: ## what the relay costs beside toxiproxy, in one run
+bench: bench-relay bench-judge bench-peers ## all benchmarks, each side by side with what it is measured against (10 min)
+
+.PHONY: bench-relay
+bench-relay: ## what the relay costs beside toxiproxy
 	$(GO) test -run '^$$' -bench . -count 6 ./cmd/labnode
+
+.PHONY: bench-judge
+bench-judge: ## seconds, memory and bytes for judging 0.5 and 1 million requests (FAULTBED_SCALE=5: and 5)
+	$(GO) test -run '^$$' -bench Scale -benchtime 1x -timeout 20m ./reports
 
 .PHONY: bench-peers
 bench-peers: ## our load generators beside wrk, vegeta, fortio and hey, in one run

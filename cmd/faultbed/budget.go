@@ -134,13 +134,15 @@ func (s *spender) step(p campaign.Progress) {
 }
 
 func (s *spender) ended(p history.Plan) {
-	s.done[keyOf(p)]++
-	s.took[keyOf(p)] += now().Sub(s.begun[p.Key()])
+	if at, ok := s.begun[p.Key()]; ok { // one that was refused took no time
+		s.took[keyOf(p)] += now().Sub(at)
+	}
 	j, err := s.read(p)
 	if err != nil {
 		s.dead[keyOf(p)] = true // it never began, as its subject can't be set up: nor would another
 		return
 	}
+	s.done[keyOf(p)]++
 	s.res.Trials, s.said = append(s.res.Trials, j), nil
 	if !slices.ContainsFunc(s.res.Cells, func(c verdict.Cell) bool { return keyOf(p) == cellKey{c.Scenario, c.Subject, c.Variant} }) {
 		s.res.Cells = append(s.res.Cells, verdict.Cell{Scenario: j.Scenario, Subject: j.Subject, Variant: j.Variant})

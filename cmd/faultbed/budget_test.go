@@ -203,7 +203,20 @@ func TestBudgetIsKept(t *testing.T) {
 func TestBudgetLeavesTheDead(t *testing.T) {
 	b := newBench(t, tenPercent, time.Hour, true, 1, map[string]cellModel{"a/dies": {takes: 0, ends: 2, exclusive: true}, "b/good": {takes: time.Second}})
 	g := b.run()
-	if n := b.made("a/dies"); n != 3 || g.Of("b/good", "go", "") != verdict.Pass {
-		t.Errorf("%d trials of what can't be set up after two; %+v", n, g.Decisions)
+	k := cellKey{"a/dies", "go", ""}
+	if n := b.made("a/dies"); n != 2 || b.s.made[k] != 3 || g.Of("b/good", "go", "") != verdict.Pass {
+		t.Errorf("%d trials of what can't be set up after two, %d planned; %+v", n, b.s.made[k], g.Decisions)
+	}
+}
+
+// TestBudgetOfWhatNeverBegan: a trial that ended without having begun has no
+// beginning that a time could count from, and is none that was made.
+func TestBudgetOfWhatNeverBegan(t *testing.T) {
+	b := newBench(t, tenPercent, time.Hour, true, 1, map[string]cellModel{"a/b": {takes: time.Second, ends: 1}})
+	p := history.Plan{Scenario: "a/b", Subject: "go", Trial: 2}
+	b.s.begin(p)
+	b.s.step(campaign.Progress{Stage: "done", Text: p.Key()})
+	if k := keyOf(p); b.s.took[k] != 0 || b.s.done[k] != 0 || b.s.cost(gate.Need{Scenario: "a/b", Subject: "go"}) != guess {
+		t.Errorf("took %v, done %d", b.s.took[k], b.s.done[k])
 	}
 }

@@ -110,6 +110,9 @@ func printComparison(r compare.Report) error {
 		return []any{r.Scenario, subject, r.Variant, sideOf(r.A), sideOf(r.B), r.Change, r.Why}
 	})
 	fmt.Printf("\n%s\n", r.Summary)
+	for _, n := range r.Notes {
+		fmt.Printf("note: %s\n", n)
+	}
 	for _, s := range r.Sure {
 		fmt.Printf("beyond chance: %s\n", s)
 	}

@@ -87,6 +87,8 @@ func (f *gateFlags) check(cmd *cobra.Command, args []string) error {
 	}
 	if f.file != "" || f.budget > 0 {
 		f.decide = f.judge
+	} else {
+		f.forget = true
 	}
 	return nil
 }
@@ -153,6 +155,12 @@ func (f *gateFlags) outcome(res verdict.Result, err error) error {
 // gates are what gates decided of a run: now, or when it was last asked.
 func (f *runFlags) gates(dir string, res verdict.Result) ([]gate.Result, error) {
 	file := filepath.Join(dir, gate.FileName)
+	if f.forget {
+		if err := os.Remove(file); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return nil, err
+		}
+		return nil, nil
+	}
 	if f.decide == nil {
 		var old gate.Result
 		b, err := os.ReadFile(file)

@@ -228,12 +228,26 @@ func printReplay(w io.Writer, old *history.Run, out string, now verdict.Result) 
 		if i < 0 {
 			continue
 		}
-		for k, f := range then.Faults {
-			n := now.Trials[i].Faults[k]
-			fmt.Fprintf(w, "%-44s %-4s %-18s %9.1f %9.1f %9.1f %8d %8d\n", then.Key, f.ID, f.Kind, msOf(f.At), msOf(f.Real), msOf(n.Real), f.Bites, n.Bites)
+		for _, f := range then.Faults {
+			fmt.Fprintf(w, "%-44s %-4s %-18s %9.1f %9.1f", then.Key, f.ID, f.Kind, msOf(f.At), msOf(f.Real))
+			if n, ok := sameFault(now.Trials[i].Faults, f); ok {
+				fmt.Fprintf(w, " %9.1f %8d %8d\n", msOf(n.Real), f.Bites, n.Bites)
+			} else {
+				fmt.Fprintf(w, " %9s %8d %8s\n", "–", f.Bites, "–")
+			}
 		}
 		fmt.Fprintf(w, "%-44s verdict %s then, %s now\n", then.Key, then.Verdict, now.Trials[i].Verdict)
 	}
+}
+
+// sameFault finds a planned fault in another execution: its plan may have been
+// damaged, or written by another version.
+func sameFault(all []verdict.FaultBite, f verdict.FaultBite) (verdict.FaultBite, bool) {
+	i := slices.IndexFunc(all, func(n verdict.FaultBite) bool { return n.Kind == f.Kind && n.At == f.At && n.ID == f.ID })
+	if i < 0 {
+		return verdict.FaultBite{}, false
+	}
+	return all[i], true
 }
 
 func msOf(ns int64) float64 { return float64(ns) / 1e6 }

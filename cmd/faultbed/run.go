@@ -34,6 +34,7 @@ type runFlags struct {
 	pairs     bool
 
 	decide func(verdict.Result) gate.Result // a gate's; nil if none is asked
+	forget bool                             // what a gate decided before
 	gated  *gate.Result                     // what it said
 	opened func(*campaign.Campaign)         // is shown the campaign before it runs
 }
@@ -58,7 +59,7 @@ func (f *runFlags) bindOutput(cmd *cobra.Command) {
 
 // options turns flags into a campaign.
 func (f *runFlags) options() (campaign.Options, error) {
-	opt := campaign.Options{Seed: f.seed, Trials: f.trials, Runtime: f.runtime, Out: f.out, Args: os.Args[1:], Interleave: f.pairs && f.trials > 1}
+	opt := campaign.Options{Seed: f.seed, Trials: f.trials, Runtime: f.runtime, Out: f.out, Args: os.Args[1:], Interleave: f.pairs && f.trials > 1, Asked: len(f.subjects) > 0}
 	if f.trials < 1 || f.trials > 100000 {
 		return opt, fmt.Errorf("%w: --trials %d: want 1 to 100000", errUsage, f.trials)
 	}
@@ -271,13 +272,12 @@ func replayCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			for _, t := range old.Trials {
-				if ok, _ := path.Match(only, t.Plan.Key()); (only == "" || ok) && t.Info.Status != history.Unreadable {
-					opt.Plans = append(opt.Plans, t.Plan)
-				}
+			var unreadable []string
+			if opt.Plans, unreadable = storedPlans(old, only); len(opt.Plans) == 0 {
+				return fmt.Errorf("%w: no stored plan matches --trial %q%s", campaign.ErrInput, only, leftOut(unreadable))
 			}
-			if len(opt.Plans) == 0 {
-				return fmt.Errorf("%w: no stored plan matches --trial %q", campaign.ErrInput, only)
+			if len(unreadable) > 0 {
+				fmt.Fprintf(os.Stderr, "warning: replay%s\n", leftOut(unreadable))
 			}
 			opt.Seed = old.Manifest.Seed
 			res, err := f.campaign(cmd.Context(), opt)
@@ -293,6 +293,29 @@ func replayCommand() *cobra.Command {
 	return cmd
 }
 
+// storedPlans are those of a run whose key matches, and the keys of trials whose
+// plan can't be read.
+func storedPlans(old *history.Run, only string) (plans []history.Plan, unreadable []string) {
+	for _, t := range old.Trials {
+		key := t.Plan.Key()
+		switch ok, _ := path.Match(only, key); {
+		case only != "" && !ok:
+		case t.Info.Status == history.Unreadable:
+			unreadable = append(unreadable, key)
+		default:
+			plans = append(plans, t.Plan)
+		}
+	}
+	return plans, unreadable
+}
+
+func leftOut(keys []string) string {
+	if len(keys) == 0 {
+		return ""
+	}
+	return fmt.Sprintf(": %d stored trials are left out, for their plans can't be read, the first is %s", len(keys), keys[0])
+}
+
 // options0 are a replay's: no scenarios, one trial, and the files' subjects in
 // place of or beside those built in.
 func (f *runFlags) options0() (campaign.Options, error) {
@@ -301,7 +324,7 @@ func (f *runFlags) options0() (campaign.Options, error) {
 	if err != nil {
 		return opt, err
 	}
-	opt.Scenarios = nil
+	opt.Scenarios, opt.Asked = nil, true
 	all, err := proxy.Embedded()
 	opt.Subjects = append(all, opt.Subjects...)
 	return opt, err

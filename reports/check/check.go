@@ -30,6 +30,17 @@ func drains(p history.Plan) bool   { return p.Expect.Drain && p.Engine == "timel
 // alone is a drain without replicas beside it, where during judges the requests.
 func alone(p history.Plan) bool { return drains(p) && p.Replicas == 1 }
 
+// lasts is a subject that is there to the end: what it holds then can be counted.
+func lasts(p history.Plan) bool {
+	e := p.Expect
+	return steady(p) && !p.Crash && !e.Drain && !e.Killed && !e.Dies
+}
+
+// reads tells whether a client reads more, slowly, than kernels hold.
+func reads(p history.Plan) bool {
+	return slices.ContainsFunc(p.Arrivals, func(a history.Arrival) bool { return a.Class == history.Reader && a.Size > inKernels(p) })
+}
+
 // sends tells whether a plan has arrivals of one of the classes.
 func sends(cs ...history.Class) func(history.Plan) bool {
 	return func(p history.Plan) bool {
@@ -71,11 +82,11 @@ func shapes() []Check {
 		{Name: "streaming", Promise: "the first byte of an answer arrives before the origin has sent its last",
 			Source: "capability streaming of the subject's YAML", Declares: []string{"buffers-response"}, Applies: timeline, Find: streaming},
 		{Name: "backpressure", Promise: "a client that reads slowly slows the origin down, and is not buffered for without bound",
-			Source: "a proxy's memory is smaller than its clients' answers", Declares: []string{"buffers-response"}, Applies: sends(history.Reader), Find: backpressure},
+			Source: "a proxy's memory is smaller than its clients' answers", Declares: []string{"buffers-response"}, Applies: reads, Find: backpressure},
 		{Name: "cancellation", Promise: "when a client leaves, the origin is told",
 			Source: "RFC 9110 §9.2.2: work that nobody will see", Applies: timeline, Find: cancellation},
 		{Name: "leaks", Promise: "open files and memory do not grow with the number of requests",
-			Source: "a service that runs for weeks", Applies: func(p history.Plan) bool { return steady(p) && !p.Crash }, Find: leaks}, // a crash has its own wreckage
+			Source: "a service that runs for weeks", Applies: lasts, Find: leaks},
 	}
 }
 
@@ -165,8 +176,30 @@ func (v *View) each(say func(*Exchange) string) []Violation {
 	return out
 }
 
-func integrity(v *View) []Violation {
+// intact is each without the exchanges whose bytes an injector may have changed.
+func (v *View) intact(say func(*Exchange) string) []Violation {
 	return v.each(func(x *Exchange) string {
+		if v.mangled(x) {
+			return ""
+		}
+		return say(x)
+	})
+}
+
+// mangled tells whether an exchange overlaps a fault that changes bytes itself.
+func (v *View) mangled(x *Exchange) bool {
+	from, to := v.Span(x)
+	return slices.ContainsFunc(v.Windows, func(w Window) bool {
+		return mangles(w.Fault.Kind) && w.From != 0 && to >= w.From && from <= w.To+v.Plan.Expect.Recovery
+	})
+}
+
+func mangles(fault string) bool {
+	return slices.Contains([]string{"wire.corrupt", "wire.duplicate", "wire.reorder"}, fault)
+}
+
+func integrity(v *View) []Violation {
+	return v.intact(func(x *Exchange) string {
 		switch x.Outcome() {
 		case history.Corrupt, history.CrossTalk:
 			return fmt.Sprintf("%s %s: %s", x.Arrival.Class, x.Outcome(), x.End.Detail)
@@ -181,7 +214,7 @@ func integrity(v *View) []Violation {
 }
 
 func atMostOnce(v *View) []Violation {
-	return v.each(func(x *Exchange) string {
+	return v.intact(func(x *Exchange) string {
 		for _, d := range x.deliveries() {
 			if posts(x.Arrival.Class) && len(d) > 1 {
 				return fmt.Sprintf("one POST reached the origin %d times", len(d))
@@ -192,7 +225,7 @@ func atMostOnce(v *View) []Violation {
 }
 
 func noLostEffect(v *View) []Violation {
-	return v.each(func(x *Exchange) string {
+	return v.intact(func(x *Exchange) string {
 		if !posts(x.Arrival.Class) || x.Outcome() != history.OK {
 			return ""
 		}
@@ -211,7 +244,13 @@ func outside(v *View) []Violation {
 	signal, draining := v.DrainSignal()
 	return v.each(func(x *Exchange) string {
 		_, to := v.Span(x)
-		if !x.IsRequest() || settled(x) || v.Overlaps(x) || (draining && to >= signal.T) || v.recovering(x) {
+		if v.Overlaps(x) || (draining && to >= signal.T) || v.recovering(x) {
+			return ""
+		}
+		if s := heldBadly(x); s != "" {
+			return "no fault acted: " + s
+		}
+		if !x.IsRequest() || v.settled(x) {
 			return ""
 		}
 		return "no fault acted: " + describe(v, x)
@@ -219,10 +258,47 @@ func outside(v *View) []Violation {
 }
 
 // settled tells whether an outcome is no matter for outside and during: success,
-// the trial's own end, altered bytes, which integrity judges, and tunnels, which
-// half-close does.
-func settled(x *Exchange) bool {
-	return x.Arrival.Class == history.Tunnel || slices.Contains([]history.Outcome{history.OK, history.Aborted, history.Corrupt, history.CrossTalk}, x.Outcome())
+// the trial's own end, altered bytes, which integrity judges, tunnels that were
+// set up, which half-close does, and what is the client's own doing.
+func (v *View) settled(x *Exchange) bool {
+	tunnel := x.Arrival.Class == history.Tunnel && x.End != nil && x.End.Status == 101
+	return tunnel || x.ownDoing() || slices.Contains([]history.Outcome{history.OK, history.Aborted, history.Corrupt, history.CrossTalk}, x.Outcome())
+}
+
+// ownDoing tells whether a failure is the client's: its turn on a lane came too
+// late, or it was naive and used a connection that the peer may have closed
+// (RFC 9112 §9.5: either side may close an idle one at any time).
+func (x *Exchange) ownDoing() bool {
+	e := x.End
+	if e == nil {
+		return false
+	}
+	queued := x.Arrival.Lane > 0 && e.Outcome == history.Timeout && e.Phase == "write" && e.Nth == 0 && e.Sent == 0
+	stale := x.Arrival.Client == "naive" && e.Nth > 1 && e.FirstByte == 0 && (e.Outcome == history.Reset || e.Outcome == history.EOF)
+	return queued || stale
+}
+
+// heldBadly says what is wrong with the end of a held connection on a quiet day.
+// One on which nothing, or half a head, was sent may end as it likes.
+func heldBadly(x *Exchange) string {
+	if x.End == nil {
+		return ""
+	}
+	e := x.End
+	switch x.Arrival.Class {
+	case history.WebSocket:
+		if e.Outcome == history.Held && e.Bytes == 0 && e.T-e.Planned > int64(time.Second) {
+			return "a WebSocket was open for " + ms(e.T-e.Planned).String() + " and echoed nothing"
+		}
+		if !slices.Contains([]history.Outcome{history.Held, history.Aborted, history.Corrupt}, e.Outcome) {
+			return fmt.Sprintf("websocket ended %s after %v with status %d %s", e.Outcome, ms(e.T-e.Planned), e.Status, e.Detail)
+		}
+	case history.Idle:
+		if !slices.Contains([]history.Outcome{history.Held, history.Aborted, history.Closed, history.Reset}, e.Outcome) {
+			return fmt.Sprintf("the first request of an idle connection ended %s after %v %s", e.Outcome, ms(e.T-e.Planned), e.Detail)
+		}
+	}
+	return ""
 }
 
 func describe(v *View, x *Exchange) string {
@@ -254,10 +330,10 @@ func during(v *View) []Violation {
 			return ""
 		}
 		n++
-		if x.Outcome() == history.OK {
+		if x.Outcome() == history.OK || v.declaredEnd(x) {
 			ok++
 		}
-		if settled(x) {
+		if v.settled(x) {
 			return ""
 		}
 		return v.dishonest(x)

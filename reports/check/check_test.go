@@ -178,42 +178,54 @@ func good() map[string]*bed {
 			fault(history.Signal, 800, sig("KILL")).fault(history.Exit, 801, sig("KILL"), code(137)),
 		"crash":                          crashed(),
 		"control arm is not judged here": newBed(plain).req("k", history.Control, 1, 2, history.Refused),
-		"one connect reset as the listener closes": drained().req("h", history.Fresh, 850, 851, history.Reset),
-		"rolling restart":                          rolled(),
-		"killed by a start signal":                 begun().fault(history.Exit, 25, code(143), sig("TERM")),
-		"start signal before a handler":            begun().fault(history.Ready, 2600).fault(history.Killed, 2600).fault(history.Exit, 2601, sig("KILL")).edited(history.Signal, noHandler),
-		"bad chain refused":                        verified("must-reject", "reject"),
-		"bad chain not loaded":                     verified("must-reject", "config-refused"),
-		"good chain accepted":                      verified("must-accept", "accept"),
-		"either of local policy":                   verified("local-policy", "reject"),
-		"nobody could judge":                       verified("must-accept", "unreachable"),
-		"seen by both sides":                       newBed(plain).req("a", history.Short, 1, 5, history.OK).origin("a", history.Request, 2, ""),
-		"probed before the load":                   newBed(plain).req("a", history.Short, 1, 5, history.OK).origin("", history.Request, -50, ""),
-		"malformed bytes refused":                  newBed(plain).req("r", history.Raw, 1, 5, history.OK).origin("r.2", history.Request, 4, ""),
-		"new connection after a broken answer":     spoilt("o2", history.OK),
-		"trailers arrive":                          trailed("", ""),
-		"trailers dropped, as was declared":        declared(trailed("lost", "lost"), "drops-trailers"),
-		"hinted":                                   hinted(true),
-		"hint dropped, as was declared":            declared(hinted(false), "drops-103"),
-		"continued":                                continued(10, 20),
-		"continued by the proxy, as was declared":  declared(continued(35, 10), "answers-100"),
-		"pipelined in order":                       newBed(plain).req("p", history.Pipeline, 1, 5, history.OK),
-		"half a tunnel closed":                     newBed(plain).req("t", history.Tunnel, 1, 5, history.OK),
-		"both halves, as was declared":             declaring("closes-tunnels-whole").req("t", history.Tunnel, 1, 5, history.Truncated),
-		"slow reader slows the origin":             slowly(900),
-		"slow reader buffered, as was declared":    declared(slowly(10), "buffers-response"),
-		"502 for a broken answer":                  told("cut 10 rst", history.Status5xx, status(502)),
-		"visibly cut":                              told("cut 10 fin", history.Truncated),
-		"another's 503 passed on":                  told("status 503", history.Status5xx, status(503)),
-		"as quick as before":                       quick(5),
-		"announced":                                drained().req("k", history.Short, 1000, 1001, history.OK, first(1001), closing),
-		"goaway":                                   drained().req("g", history.H2, 700, 900, history.OK, first(890), conn("c7")).client(history.GoAway, 810, conn("c7")),
-		"websocket told":                           drained().req("w", history.WebSocket, 300, 900, history.Closed, code(1001)),
-		"port free":                                drained().fault(history.Port, 1210, outcome(history.Refused)),
-		"again for each dead connection":           declaring("retries-dead-connections").req("a", history.Short, 1, 20, history.OK).on("a", 4, 2).on("a", 7, 3).on("a", 1, 4),
-		"again on connections that had waited":     waited(declaring("retries-dead-connections").req("a", history.Short, 10, 30, history.OK)),
-		"both lengths, as was declared":            declaring("trusts-transfer-encoding").req("r", history.Raw, 1, 5, history.OK).origin("r", history.Request, 2, "").origin("r.x", history.Request, 3, "").param("cl-then-te"),
-		"retried by the client itself":             retriedByClient(2),
+		"one connect reset as the listener closes":     drained().req("h", history.Fresh, 850, 851, history.Reset),
+		"rolling restart":                              rolled(),
+		"killed by a start signal":                     begun().fault(history.Exit, 25, code(143), sig("TERM")),
+		"start signal before a handler":                begun().fault(history.Ready, 2600).fault(history.Killed, 2600).fault(history.Exit, 2601, sig("KILL")).edited(history.Signal, noHandler),
+		"bad chain refused":                            verified("must-reject", "reject"),
+		"bad chain not loaded":                         verified("must-reject", "config-refused"),
+		"good chain accepted":                          verified("must-accept", "accept"),
+		"either of local policy":                       verified("local-policy", "reject"),
+		"nobody could judge":                           verified("must-accept", "unreachable"),
+		"seen by both sides":                           newBed(plain).req("a", history.Short, 1, 5, history.OK).origin("a", history.Request, 2, ""),
+		"probed before the load":                       newBed(plain).req("a", history.Short, 1, 5, history.OK).origin("", history.Request, -50, ""),
+		"malformed bytes refused":                      newBed(plain).req("r", history.Raw, 1, 5, history.OK).origin("r.2", history.Request, 4, ""),
+		"new connection after a broken answer":         spoilt("o2", history.OK),
+		"trailers arrive":                              trailed("", ""),
+		"trailers dropped, as was declared":            declared(trailed("lost", "lost"), "drops-trailers"),
+		"hinted":                                       hinted(true),
+		"hint dropped, as was declared":                declared(hinted(false), "drops-103"),
+		"continued":                                    continued(10, 20),
+		"continued by the proxy, as was declared":      declared(continued(35, 10), "answers-100"),
+		"pipelined in order":                           newBed(plain).req("p", history.Pipeline, 1, 5, history.OK),
+		"half a tunnel closed":                         newBed(plain).req("t", history.Tunnel, 1, 5, history.OK),
+		"both halves, as was declared":                 declaring("closes-tunnels-whole").req("t", history.Tunnel, 1, 5, history.Truncated, status(101)),
+		"slow reader slows the origin":                 slowly(900),
+		"slow reader buffered, as was declared":        declared(slowly(10), "buffers-response"),
+		"502 for a broken answer":                      told("cut 10 rst", history.Status5xx, status(502)),
+		"visibly cut":                                  told("cut 10 fin", history.Truncated),
+		"another's 503 passed on":                      told("status 503", history.Status5xx, status(503)),
+		"as quick as before":                           quick(5),
+		"announced":                                    drained().req("k", history.Short, 1000, 1001, history.OK, first(1001), closing),
+		"goaway":                                       drained().req("g", history.H2, 700, 900, history.OK, first(890), conn("c7")).client(history.GoAway, 810, conn("c7")),
+		"websocket told":                               drained().req("w", history.WebSocket, 300, 900, history.Closed, code(1001), status(101)),
+		"port free":                                    drained().fault(history.Port, 1210, outcome(history.Refused)),
+		"again for each dead connection":               declaring("retries-dead-connections").req("a", history.Short, 1, 20, history.OK).on("a", 4, 2).on("a", 7, 3).on("a", 1, 4),
+		"again on connections that had waited":         waited(declaring("retries-dead-connections").req("a", history.Short, 10, 30, history.OK)),
+		"both lengths, as was declared":                declaring("trusts-transfer-encoding").req("r", history.Raw, 1, 5, history.OK).origin("r", history.Request, 2, "").origin("r.x", history.Request, 3, "").param("cl-then-te"),
+		"altered by the injector":                      newBed(plain).window("wire.corrupt", 0, 4000).req("a", history.Short, 1, 5, history.Corrupt),
+		"doubled by the injector":                      newBed(plain).window("wire.duplicate", 0, 4000).req("u", history.Upload, 1, 9, history.OK).origin("u", history.Request, 2, "").origin("u", history.Request, 3, "").origin("u", history.UploadDone, 5, history.OK),
+		"stream that outlasts the grace":               holding(drained().req("s", history.Stream, 400, 2600, history.Truncated), 5000),
+		"its turn came too late":                       onLane(newBed(plain).req("a", history.Short, 1, 900, history.Timeout, unsent)),
+		"a naive client's dead connection":             naive(newBed(plain).req("a", history.Short, 1, 5, history.EOF, nth(4))),
+		"the subject's own look at the origin":         newBed(plain).req("a", history.Short, 1, 5, history.OK).origin("", history.Request, 50, ""),
+		"connections to the origin are kept":           newBed(plain).req("a", history.Short, 1, 5, history.OK).opened(100).usage(0, 20, 10).usage(4000, 140, 10),
+		"websocket to the end":                         newBed(plain).req("w", history.WebSocket, 1, 3900, history.Held, bytes(100), status(101)),
+		"kept connection that closed after the signal": drained().req("k", history.Short, 1000, 1001, history.EOF),
+		"must be refused, and was":                     lawful(newBed(plain).req("r", history.Raw, 1, 5, history.OK), "reject"),
+		"lawful, and passed on":                        lawful(newBed(plain).req("r", history.Raw, 1, 5, history.OK, status(200)).origin("r", history.Request, 2, ""), "one"),
+		"connect refused behind a relay":               fronted(drained().req("h", history.Fresh, 1000, 1001, history.Reset, local("1.2.3.4:5")).req("i", history.Fresh, 1010, 1011, history.Reset, local("1.2.3.4:6"))),
+		"retried by the client itself":                 retriedByClient(2),
 	}
 }
 
@@ -298,7 +310,7 @@ func bugs() []planted {
 		{"100 made up", continued(0, 10), "informational"},
 		{"answers out of order", newBed(plain).req("p", history.Pipeline, 1, 5, history.OK, verdict("out of order: p.2 before p.1")), "ordering"},
 		{"event lost", newBed(plain).req("e", history.Events, 1, 5, history.OK, verdict("gap at 3")), "ordering"},
-		{"tunnel's other half lost", newBed(plain).req("t", history.Tunnel, 1, 5, history.Truncated), "half-close"},
+		{"tunnel's other half lost", newBed(plain).req("t", history.Tunnel, 1, 5, history.Truncated, status(101)), "half-close"},
 		{"slow reader buffered", slowly(10), "backpressure"},
 		{"500 for a broken answer", told("garbage", history.Status5xx, status(500)), "status-honesty"},
 		{"no answer in time", told("stall", history.Timeout), "status-honesty"},
@@ -308,13 +320,26 @@ func bugs() []planted {
 		{"no Connection: close", drained().req("k", history.Short, 1000, 1001, history.OK, first(1001)), "drain-signalling"},
 		{"idle connection reset", drained().req("i", history.Idle, 300, 810, history.Reset), "drain-signalling"},
 		{"no goaway", drained().req("g", history.H2, 700, 900, history.OK, first(890), conn("c7")), "drain-signalling"},
-		{"websocket cut", drained().req("w", history.WebSocket, 300, 900, history.Closed), "websocket-close"},
+		{"websocket cut", drained().req("w", history.WebSocket, 300, 900, history.Closed, status(101)), "websocket-close"},
 		{"port held", drained().fault(history.Port, 1210, outcome(history.OK)), "port"},
 		{"sent again after the first byte", declaring("retries-idempotent").req("a", history.Short, 1, 20, history.Truncated, first(5)).window("wire.cut", 0, 4000).allowing(history.Truncated).
 			origin("a", history.Request, 2, "").origin("a", history.Request, 9, ""), "retries"},
 		{"again though the connection was new", declaring("retries-dead-connections").req("a", history.Short, 1, 20, history.OK).on("a", 4, 2).on("a", 1, 3).on("a", 1, 4).on("a", 1, 5), "retries"},
 		{"again though it was answered", declaring("retries-dead-connections").req("a", history.Short, 1, 20, history.OK).on("a", 4, 2).origin("a", history.Response, 3, history.OK).on("a", 5, 4), "retries"},
 		{"both lengths, which was not declared", newBed(plain).req("r", history.Raw, 1, 5, history.OK).origin("r", history.Request, 2, "").origin("r.x", history.Request, 3, "").param("cl-then-te"), "framing"},
+		{"upload cut at the signal, half sent", drained().req("u", history.Upload, 700, 820, history.EOF, unsent).origin("u", history.Request, 710, ""), "drain-inflight"},
+		{"websocket refused", newBed(plain).req("w", history.WebSocket, 1, 5, history.Status5xx, status(502)), "outside"},
+		{"websocket without an echo", newBed(plain).req("w", history.WebSocket, 1, 3900, history.Held, status(101)), "outside"},
+		{"idle connection whose request failed", newBed(plain).req("i", history.Idle, 1, 5, history.Timeout), "outside"},
+		{"tunnel refused", newBed(plain).req("t", history.Tunnel, 1, 5, history.Status5xx, status(500)), "outside"},
+		{"kept connections hang after the signal", drained().req("k", history.Short, 1000, 2500, history.Timeout), "drain-connect"},
+		{"500 after the signal", drained().req("k", history.Short, 1000, 1001, history.Status5xx, status(500)), "drain-connect"},
+		{"must be refused, and was passed on", lawful(newBed(plain).req("r", history.Raw, 1, 5, history.OK, status(200)).origin("r", history.Request, 2, ""), "reject"), "framing"},
+		{"lawful, and refused", lawful(newBed(plain).req("r", history.Raw, 1, 5, history.OK, status(400)), "one"), "framing"},
+		{"raw that hangs", lawful(newBed(plain).req("r", history.Raw, 1, 2000, history.Timeout), "either"), "framing"},
+		{"every GET twice at once", declaring("retries-dead-connections").req("a", history.Short, 1, 20, history.OK).on("a", 4, 2).on("a", 5, 2).
+			origin("a", history.Response, 5, history.OK).origin("a", history.Response, 6, history.OK), "retries"},
+		{"Expect dropped", continued(0, 0), "informational"},
 		{"sent thrice for a client that sent twice", retriedByClient(3), "retries"},
 		{"hang on a chain of local policy", verified("local-policy", "hang"), "tls-oracle"},
 	}
@@ -356,6 +381,36 @@ func waited(b *bed) *bed {
 	}
 	for i, c := range []string{"o1", "o2", "o3", "o4"} {
 		b.seen(history.Event{T: t0 + int64(12+i)*msN, Kind: history.Request, ID: "a", Nth: 1, Conn: c})
+	}
+	return b
+}
+
+func unsent(e *history.Event)                { e.Sent, e.Nth, e.Phase = 0, 0, "write" }
+func nth(n int) func(*history.Event)         { return func(e *history.Event) { e.Nth = n } }
+func bytes(n int64) func(*history.Event)     { return func(e *history.Event) { e.Bytes = n } }
+func local(addr string) func(*history.Event) { return func(e *history.Event) { e.Local = addr } }
+
+// last is the last planned arrival.
+func (b *bed) last() *history.Arrival { return &b.t.Plan.Arrivals[len(b.t.Plan.Arrivals)-1] }
+
+func holding(b *bed, ms int64) *bed   { b.last().Hold = ms * msN; return b }
+func onLane(b *bed) *bed              { b.last().Lane = 1; return b }
+func naive(b *bed) *bed               { b.last().Client = "naive"; return b }
+func lawful(b *bed, what string) *bed { b.last().Lawful = what; return b }
+
+// fronted has a relay before the subject, which was refused for two clients.
+func fronted(b *bed) *bed {
+	b.t.Plan.Front = []string{"wire"}
+	for _, peer := range []string{"1.2.3.4:5", "1.2.3.4:6"} {
+		b.fault(history.Shown, 1005, func(e *history.Event) { e.Peer, e.Detail = peer, "dial-failed" })
+	}
+	return b
+}
+
+// opened is so many connections to the origin, after the first ms.
+func (b *bed) opened(n int) *bed {
+	for range n {
+		b.seen(history.Event{T: t0 + 2*msN, Kind: history.ConnOpen})
 	}
 	return b
 }

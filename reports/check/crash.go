@@ -40,7 +40,7 @@ func blastRadius(v *View) []Violation {
 	}
 	for _, x := range beside {
 		o := x.Outcome()
-		if o == history.OK || o == history.Aborted || slices.Contains(v.Plan.Expect.Bystanders, o) || (died && x.Begin.T > exit.T) {
+		if o == history.OK || o == history.Aborted || slices.Contains(v.Plan.Expect.Bystanders, o) || v.declaredEnd(x) || x.ownDoing() || (died && x.Begin.T > exit.T) {
 			continue
 		}
 		out = append(out, v.about(x, "bystander of crash %s: %s", crash.Arrival.Hook, describe(v, x)))

@@ -21,7 +21,7 @@ func drainInFlight(v *View) []Violation {
 	}
 	var out []Violation
 	for _, x := range v.InFlight(s.T) {
-		if x.IsRequest() && x.Outcome() != history.OK && x.Outcome() != history.Aborted && sentBefore(x, s.T) {
+		if x.IsRequest() && x.Outcome() != history.OK && x.Outcome() != history.Aborted && sentBefore(x, s.T) && !v.outlasts(x, s.T) && !v.declaredEnd(x) && !x.ownDoing() {
 			out = append(out, v.about(x, "in flight at the signal: %s", describe(v, x)))
 		}
 	}
@@ -30,9 +30,18 @@ func drainInFlight(v *View) []Violation {
 
 // sentBefore tells whether the request was in the subject's hands at t. One that
 // was only being dialled may still be refused, and one whose first byte left in
-// the same millisecond is a race that no subject can win.
+// the same millisecond is a race that no subject can win. An upload is in its
+// hands, though it is not yet sent whole, when the origin has its head.
 func sentBefore(x *Exchange, t int64) bool {
-	return x.End.Sent != 0 && x.End.Sent < t-int64(time.Millisecond)
+	before := t - int64(time.Millisecond)
+	return x.End.Sent != 0 && x.End.Sent < before ||
+		slices.ContainsFunc(x.Origin, func(e history.Event) bool { return e.Kind == history.Request && e.T < before })
+}
+
+// outlasts tells whether the origin, or the client, draws a request out for longer
+// than a drain that begins at t may take: it must be cut.
+func (v *View) outlasts(x *Exchange, t int64) bool {
+	return x.Begin.Planned+x.Arrival.Hold > t+v.Plan.Settings.Grace-int64(tolerance)
 }
 
 func drainTime(v *View) []Violation {
@@ -110,14 +119,31 @@ func drainConnect(v *View) []Violation {
 	}
 	edge := v.closingEdge(s.T)
 	return v.each(func(x *Exchange) string {
-		if !v.connectsAfter(x, s.T) || x == edge {
+		if x.End == nil || x.Begin.T <= s.T || x == edge || !x.IsRequest() || x.ownDoing() || v.refusedBehindWire(x) {
 			return ""
 		}
+		bad := x.Outcome() == history.Status5xx && !slices.Contains([]int{502, 503, 504}, x.End.Status)
 		switch x.Outcome() {
+		case history.Timeout, history.Malformed:
+			bad = true
+		case history.Truncated:
+			bad = !v.outlasts(x, s.T)
 		case history.OK, history.Refused, history.Aborted, history.Status5xx:
+		default: // on a kept connection EOF and reset are a race that the client lost
+			bad = v.connectsAfter(x, s.T)
+		}
+		if !bad {
 			return ""
 		}
-		return fmt.Sprintf("connect %v after the signal: %s", ms(x.Begin.T-s.T), describe(v, x))
+		return fmt.Sprintf("%v after the signal: %s", ms(x.Begin.T-s.T), describe(v, x))
+	})
+}
+
+// refusedBehindWire tells whether the relay before the subject was refused: it
+// had accepted by then, and shows a refusal as a reset.
+func (v *View) refusedBehindWire(x *Exchange) bool {
+	return len(v.Plan.Front) > 0 && x.Outcome() == history.Reset && slices.ContainsFunc(v.Fault, func(e history.Event) bool {
+		return e.Kind == history.Shown && e.Peer == x.End.Local
 	})
 }
 

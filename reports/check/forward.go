@@ -3,6 +3,7 @@ package check
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"faultbed/reports/history"
@@ -13,7 +14,7 @@ func (v *View) declares(what string) bool { return slices.Contains(v.Plan.Promis
 // retries looks at how often one request reached the origin, and why again. POST
 // is at-most-once's.
 func retries(v *View) []Violation {
-	return v.each(func(x *Exchange) string {
+	return v.intact(func(x *Exchange) string {
 		if posts(x.Arrival.Class) {
 			return ""
 		}
@@ -45,7 +46,9 @@ func (v *View) unfounded(x *Exchange, d []history.Event, tries int) string {
 		return fmt.Sprintf("one %s request reached the origin %d times, again after the origin had answered it, and no fault acted", x.Arrival.Class, len(d))
 	case len(d) > most:
 		return fmt.Sprintf("one %s request, sent %s, reached the origin %d times, declared are %d", x.Arrival.Class, times(tries), len(d), most)
-	case len(d) > tries && x.End != nil && x.End.FirstByte != 0 && d[len(d)-1].T > x.End.FirstByte:
+	case len(d) > tries && !v.Overlaps(x) && x.answers(d[0].ID) > tries:
+		return fmt.Sprintf("the origin answered one %s request %d times, sent %s, and no fault acted", x.Arrival.Class, x.answers(d[0].ID), times(tries))
+	case len(d) > tries && !strings.Contains(d[0].ID, ".") && x.End != nil && x.End.FirstByte != 0 && d[len(d)-1].T > x.End.FirstByte:
 		return fmt.Sprintf("it reached the origin again %v after the first byte of its answer", ms(d[len(d)-1].T-x.End.FirstByte))
 	}
 	return ""
@@ -57,6 +60,16 @@ func (x *Exchange) answeredBefore(again history.Event) bool {
 	return slices.ContainsFunc(x.Origin, func(e history.Event) bool {
 		return e.Kind == history.Response && e.ID == again.ID && e.Outcome == history.OK && e.T < again.T
 	})
+}
+
+// answers is how many whole answers the origin gave to a request.
+func (x *Exchange) answers(id string) (n int) {
+	for _, e := range x.Origin {
+		if e.Kind == history.Response && e.ID == id && e.Outcome == history.OK {
+			n++
+		}
+	}
+	return n
 }
 
 // secondNew is where a request came on a connection that was dialled for it, for
@@ -138,7 +151,7 @@ func posts(c history.Class) bool {
 }
 
 func headerFidelity(v *View) []Violation {
-	return v.each(func(x *Exchange) string {
+	return v.intact(func(x *Exchange) string {
 		for _, e := range x.Origin {
 			if e.Kind == history.Request && e.Class == history.Headers && v.wrongLines(e.Verdict) {
 				return "header lines of the request: " + e.Verdict
@@ -187,7 +200,7 @@ func (x *Exchange) answered() (history.Event, bool) {
 func cancellation(v *View) []Violation {
 	return v.each(func(x *Exchange) string {
 		done, ok := x.answered()
-		if x.Arrival.Class != history.Abort || x.Outcome() != history.OK || !ok || done.Outcome != history.OK || done.T < x.End.T {
+		if x.Arrival.Class != history.Abort || x.Outcome() != history.OK || v.Overlaps(x) || !ok || done.Outcome != history.OK || done.T < x.End.T {
 			return ""
 		}
 		return fmt.Sprintf("the client left, and the origin worked on to the end, %v", ms(done.T-x.End.T))
@@ -201,7 +214,22 @@ const (
 	warmMemory, memoryPerRequest = 32 << 20, 16 << 10
 )
 
-// leaks compares the subject's first and last usage.
+// openAt is how many connections to the origin were open.
+func (v *View) openAt(t int64) (n int64) {
+	for _, e := range v.Origin {
+		switch {
+		case e.T > t:
+		case e.Kind == history.ConnOpen:
+			n++
+		case e.Kind == history.ConnClose:
+			n--
+		}
+	}
+	return n
+}
+
+// leaks compares the subject's first and last usage. The last is taken when the
+// load has ended and has closed its own connections.
 func leaks(v *View) []Violation {
 	var use []history.Event
 	for _, e := range v.Fault {
@@ -220,6 +248,7 @@ func leaks(v *View) []Violation {
 	}
 	first, last := use[0], use[len(use)-1]
 	files, bytes := last.Count-first.Count, last.Bytes-first.Bytes
+	files -= v.openAt(last.T) - v.openAt(first.T) // connections to the origin are kept, not leaked
 	var out []Violation
 	add := func(format string, args ...any) {
 		out = append(out, Violation{At: v.Rel(last.T), What: fmt.Sprintf(format, args...), Evidence: []history.Event{first, last}})

@@ -55,7 +55,7 @@ func scripted(p history.Plan) bool { return slices.ContainsFunc(p.Arrivals, Brea
 
 func statusHonesty(v *View) []Violation {
 	return v.each(func(x *Exchange) string {
-		if !Breaks(x.Arrival) || x.End == nil || x.Outcome() == history.Aborted || v.Overlaps(x) {
+		if !Breaks(x.Arrival) || x.End == nil || x.Outcome() == history.Aborted || v.Overlaps(x) || x.ownDoing() {
 			return ""
 		}
 		if want, ok := allowed(x); !ok {
@@ -119,7 +119,7 @@ func recovery(v *View) []Violation {
 		return nil
 	}
 	out := v.each(func(x *Exchange) string {
-		if !x.IsRequest() || settled(x) || !v.recovering(x) {
+		if !x.IsRequest() || v.settled(x) || !v.recovering(x) {
 			return ""
 		}
 		return fmt.Sprintf("all faults had ended, and the time to recover, %v before: %s", ms(x.Begin.Planned-end), describe(v, x))

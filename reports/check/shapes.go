@@ -17,16 +17,20 @@ var bothLengths = []string{"cl-then-te", "te-then-cl", "te-folded"}
 // framing reads the origin's own parse of what arrived: a request that nobody
 // sent, or one that is no request, was made by the subject.
 func framing(v *View) []Violation {
-	out := v.each(func(x *Exchange) string {
-		if v.declares("trusts-transfer-encoding") && slices.Contains(bothLengths, x.Arrival.Param) {
-			return ""
-		}
-		if x.Arrival.Class == history.Raw && x.End != nil && x.End.Verdict != "" {
-			return fmt.Sprintf("after %s: %s", x.Arrival.Param, x.End.Verdict)
+	out := v.intact(func(x *Exchange) string {
+		excused := v.declares("trusts-transfer-encoding") && slices.Contains(bothLengths, x.Arrival.Param)
+		if x.Arrival.Class == history.Raw && x.End != nil {
+			if s := unlawful(x); s != "" {
+				return s
+			}
+			if x.End.Verdict != "" && !excused {
+				return fmt.Sprintf("after %s: %s", x.Arrival.Param, x.End.Verdict)
+			}
 		}
 		for _, e := range x.Origin {
 			switch {
 			case e.Kind != history.Request:
+			case strings.HasSuffix(e.ID, ".x") && excused:
 			case strings.HasSuffix(e.ID, ".x"):
 				return fmt.Sprintf("the request that was hidden in %s was taken for one", x.Arrival.Param)
 			case strings.HasPrefix(e.Detail, "malformed:"):
@@ -36,16 +40,42 @@ func framing(v *View) []Violation {
 		return ""
 	})
 	for _, e := range v.Origin {
-		if e.Kind == history.Request && v.byID[base(e.ID)] == nil && v.Plan.Engine == "timeline" && !v.probe(e) {
+		if e.Kind == history.Request && v.byID[base(e.ID)] == nil && v.Plan.Engine == "timeline" && !v.probe(e) && !v.mangledAt(e.T) {
 			out = append(out, Violation{At: v.Rel(e.T), What: fmt.Sprintf("a request that nobody sent arrived at the origin: %s", e.Detail), Evidence: []history.Event{e}})
 		}
 	}
 	return out
 }
 
-// probe tells whether a request came before the load: the subject was asked
-// whether it is ready.
-func (v *View) probe(e history.Event) bool { return e.T < v.Info.T0 }
+// probe tells whether a request is the subject's own look at the origin, or came
+// before the load, when the subject was asked whether it is ready: it carries no id.
+func (v *View) probe(e history.Event) bool {
+	return e.T < v.Info.T0 || e.ID == "" && !strings.HasPrefix(e.Detail, "malformed:")
+}
+
+func (v *View) mangledAt(t int64) bool {
+	return slices.ContainsFunc(v.Windows, func(w Window) bool { return mangles(w.Fault.Kind) && w.From != 0 && t >= w.From })
+}
+
+// unlawful says where a raw request's fate is not what its clause allows.
+func unlawful(x *Exchange) string {
+	n := 0
+	for _, e := range x.Origin {
+		if e.Kind == history.Request && e.ID == x.Begin.ID {
+			n++
+		}
+	}
+	a, e := x.Arrival, x.End
+	switch {
+	case e.Outcome == history.Timeout:
+		return fmt.Sprintf("%s was neither answered nor refused", a.Param)
+	case a.Lawful == "reject" && n > 0:
+		return fmt.Sprintf("%s must be refused and was passed on", a.Param)
+	case a.Lawful == "one" && (n != 1 || e.Status >= 400):
+		return fmt.Sprintf("%s is lawful; it reached the origin %s and was answered with status %d", a.Param, times(n), e.Status)
+	}
+	return ""
+}
 
 // poisoned tells whether a plan has answers or clients that leave a connection
 // in a state in which it must not be used again.
@@ -69,7 +99,7 @@ func reuse(v *View) []Violation {
 		}
 	}
 	wrong := []history.Outcome{history.CrossTalk, history.Corrupt, history.Malformed}
-	return v.each(func(x *Exchange) string {
+	return v.intact(func(x *Exchange) string {
 		if !x.IsRequest() || poison(x.Arrival) || !slices.Contains(wrong, x.Outcome()) {
 			return ""
 		}
@@ -91,7 +121,7 @@ func trailers(v *View) []Violation {
 	if v.declares("drops-trailers") {
 		return nil
 	}
-	return v.each(func(x *Exchange) string {
+	return v.intact(func(x *Exchange) string {
 		if x.Arrival.Class != history.Trailers {
 			return ""
 		}
@@ -140,6 +170,8 @@ func (v *View) continued(sent, got []history.Event) string {
 	switch {
 	case len(sent) > 0 && len(got) == 0:
 		return "the origin sent 100 and the client waited in vain for it"
+	case len(sent) == 0 && len(got) == 0:
+		return "Expect: 100-continue never reached the origin, and nobody else answered it"
 	case len(got) == 0 || v.declares("answers-100"):
 		return ""
 	case len(sent) == 0:
@@ -151,7 +183,7 @@ func (v *View) continued(sent, got []history.Event) string {
 }
 
 func ordering(v *View) []Violation {
-	return v.each(func(x *Exchange) string {
+	return v.intact(func(x *Exchange) string {
 		if c := x.Arrival.Class; (c == history.Pipeline || c == history.Events) && x.End != nil {
 			return x.End.Verdict
 		}
@@ -160,21 +192,26 @@ func ordering(v *View) []Violation {
 }
 
 func halfClose(v *View) []Violation {
-	if v.declares("closes-tunnels-whole") {
-		return nil
-	}
 	return v.each(func(x *Exchange) string {
-		if x.Arrival.Class != history.Tunnel || x.Outcome() == history.OK || x.Outcome() == history.Aborted || v.Overlaps(x) {
+		if x.Arrival.Class != history.Tunnel || x.End == nil || x.End.Status != 101 || x.Outcome() == history.OK || x.Outcome() == history.Aborted ||
+			v.Overlaps(x) || v.declaredEnd(x) {
 			return ""
 		}
 		return "the client sent FIN and wanted the other direction's rest: " + describe(v, x)
 	})
 }
 
-// inKernels is what two pairs of TCP buffers and a proxy's own may hold between
-// the origin and a client that reads slowly: twice tcp_wmem's and tcp_rmem's usual
-// largest, 4 and 6 MiB, and some.
-const inKernels = 24 << 20
+// declaredEnd tells whether a tunnel that was set up ended whole with its first
+// half, as the subject declares that it does.
+func (v *View) declaredEnd(x *Exchange) bool {
+	return x.Arrival.Class == history.Tunnel && x.End != nil && x.End.Status == 101 && x.Outcome() == history.Truncated && v.declares("closes-tunnels-whole")
+}
+
+// inKernels is what TCP buffers and a proxy's own may hold between the origin and
+// a client that reads slowly: for each of the path's connections tcp_wmem's and
+// tcp_rmem's usual largest, 4 and 6 MiB, and some. A host whose limits are larger
+// needs larger answers to be judged.
+func inKernels(p history.Plan) int64 { return int64(2+len(p.Front)+len(p.Back)) * (12 << 20) }
 
 // backpressure compares when the origin was rid of an answer with when the client
 // had read it: what lay between is what somebody buffered.
@@ -185,11 +222,11 @@ func backpressure(v *View) []Violation {
 	return v.each(func(x *Exchange) string {
 		done, ok := x.answered()
 		a := x.Arrival
-		if a.Class != history.Reader || a.Hold == 0 || x.Outcome() != history.OK || !ok || done.Outcome != history.OK {
+		if a.Class != history.Reader || a.Hold == 0 || x.Outcome() != history.OK || !ok || done.Outcome != history.OK || v.Overlaps(x) {
 			return ""
 		}
 		left := float64(x.End.T-done.T) / float64(a.Hold) * float64(a.Size)
-		if left > inKernels {
+		if left > float64(inKernels(v.Plan)) {
 			return fmt.Sprintf("the origin had sent all of %d MiB when the client, reading evenly, lacked about %.0f MiB of them", a.Size>>20, min(left, float64(a.Size))/(1<<20))
 		}
 		return ""

@@ -21,12 +21,13 @@ func drainSignalling(v *View) []Violation {
 	if !ok || v.declares("drains-silently") {
 		return nil
 	}
+	told := s.T + v.Plan.Settings.ShutdownDelay + int64(settling)
 	out := v.each(func(x *Exchange) string {
 		switch {
 		case x.End == nil:
 		case x.Arrival.Class == history.Idle && x.Outcome() == history.Reset && x.End.T >= s.T:
 			return fmt.Sprintf("an idle connection was reset %v after the signal", ms(x.End.T-s.T))
-		case x.announces() && x.End.FirstByte > s.T+int64(settling) && !x.End.Closing:
+		case x.announces() && x.End.FirstByte > told && !x.End.Closing:
 			return fmt.Sprintf("an answer that began %v after the signal did not say Connection: close", ms(x.End.FirstByte-s.T))
 		}
 		return ""
@@ -67,7 +68,7 @@ func websocketClose(v *View) []Violation {
 	killed := len(v.Killed) > 0 // then drain-time says it
 	var out []Violation
 	for _, x := range v.InFlight(s.T) {
-		if x.Arrival.Class != history.WebSocket || killed || x.Outcome() == history.Held || x.Outcome() == history.Aborted || x.End.Code != 0 {
+		if x.Arrival.Class != history.WebSocket || x.End == nil || x.End.Status != 101 || killed || x.Outcome() == history.Held || x.Outcome() == history.Aborted || x.End.Code != 0 {
 			continue
 		}
 		out = append(out, v.about(x, "a WebSocket ended %s %v after the signal without a close frame", x.Outcome(), ms(x.End.T-s.T)))

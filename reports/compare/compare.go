@@ -13,6 +13,7 @@
 package compare
 
 import (
+	"fmt"
 	"slices"
 
 	"faultbed/reports/stats"
@@ -36,6 +37,7 @@ const (
 	Unknown Change = "can't tell"
 	OnlyInA Change = "only in A"
 	OnlyInB Change = "only in B"
+	Differs Change = "the scenario differs"
 )
 
 // holmNote is the number of comparisons from which one false alarm is to be
@@ -112,9 +114,39 @@ func Runs(a, b verdict.Result, opt Options) Report {
 	var rows []Row
 	for _, k := range keys(a, b) {
 		r := Row{Scenario: k.scenario, Subject: k.subject, Variant: k.variant}
-		rows = append(rows, r.apart(as[k], bs[k]))
+		if a.Manifest.Seed == b.Manifest.Seed && unlike(as[k], bs[k]) {
+			rows = append(rows, r.differs(as[k], bs[k]))
+		} else {
+			rows = append(rows, r.apart(as[k], bs[k]))
+		}
 	}
-	return newReport(rows, false)
+	out := newReport(rows, false)
+	out.Notes = Unlike(a, b)
+	return out
+}
+
+// unlike tells whether two cells of one seed had different plans: then their
+// scenario, or what the subject can be sent, is another.
+func unlike(a, b *cell) bool {
+	return a != nil && b != nil && a.plan != "" && b.plan != "" && a.plan != b.plan
+}
+
+// differs is a row of two scenarios of one name, of which neither is better.
+func (r Row) differs(a, b *cell) Row {
+	r.A, r.B, r.Change = &a.Side, &b.Side, Differs
+	r.Why = "with the same seed the plans differ: the scenario was changed, or what the subject declares, or faultbed"
+	return r
+}
+
+// Unlike says what else than the subject differs between two runs.
+func Unlike(a, b verdict.Result) (out []string) {
+	if x, y := a.Manifest.Runtime, b.Manifest.Runtime; x != y {
+		out = append(out, fmt.Sprintf("A was measured in runtime %s, B in %s: a difference may be theirs", x, y))
+	}
+	if x, y := a.Manifest.Seed, b.Manifest.Seed; x != y {
+		out = append(out, fmt.Sprintf("A has seed %d, B %d: their plans differ, and whether the scenarios do can't be told", x, y))
+	}
+	return out
 }
 
 // Subjects compares subject y of run b with subject x of run a as [Runs] does.
@@ -125,7 +157,9 @@ func Subjects(a verdict.Result, x string, b verdict.Result, y string, opt Option
 		r := Row{Scenario: k.scenario, Subject: x, SubjectB: other(x, y), Variant: k.variant}
 		rows = append(rows, r.apart(as[key{k.scenario, x, k.variant}], bs[key{k.scenario, y, k.variant}]))
 	}
-	return newReport(rows, false)
+	out := newReport(rows, false)
+	out.Notes = Unlike(a, b)
+	return out
 }
 
 // of keeps a subject's cells, under another name if one is given.
@@ -164,6 +198,7 @@ func keys(rs ...verdict.Result) []key {
 // cell is a cell's figures and the trials behind them.
 type cell struct {
 	Side
+	plan   string          // its digest
 	trials []verdict.Trial // decided ones
 	drains []stats.Duration
 }
@@ -171,7 +206,7 @@ type cell struct {
 func (o Options) cells(r verdict.Result) map[key]*cell {
 	out := map[key]*cell{}
 	for _, c := range r.Cells {
-		s := &cell{Side: Side{Verdict: c.Verdict, Drain: c.Drain}}
+		s := &cell{plan: c.Plan, Side: Side{Verdict: c.Verdict, Drain: c.Drain}}
 		if len(c.Requests) > 1 {
 			s.During = c.Requests[1].Rate
 		}

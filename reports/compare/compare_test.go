@@ -3,6 +3,7 @@ package compare
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -155,6 +156,17 @@ func interleave(a, b []verdict.Trial) (out []verdict.Trial) {
 	return out
 }
 
+// mixed are 12 trials of which every other failed; backwards turns trials round.
+func mixed(subject string) []verdict.Trial {
+	out := trials(subject, 0, 12, 0)
+	for i := 1; i < len(out); i += 2 {
+		out[i].Verdict = verdict.Fail
+	}
+	return out
+}
+
+func backwards(ts []verdict.Trial) []verdict.Trial { slices.Reverse(ts); return ts }
+
 func TestWithin(t *testing.T) {
 	for name, c := range map[string]struct {
 		trials []verdict.Trial
@@ -166,6 +178,7 @@ func TestWithin(t *testing.T) {
 		"alike":            {interleave(trials("a", 3, 8, 0), trials("b", 3, 8, 0)), Unknown, "A alone failed in 0, B alone in 0"},
 		"clean":            {interleave(trials("a", 0, 8, 0), trials("b", 0, 8, 0)), Same, "only 6 pairs of 8 that differ one way could have been seen"},
 		"slower":           {interleave(drainsOf("a", 10, 20, 30, 40, 50, 60), drainsOf("b", 11, 22, 33, 44, 55, 66)), Worse, "+3.50 ms [+1.00 ms, +6.00 ms], p 0.031"},
+		"in any order":     {append(backwards(mixed("a")), mixed("b")...), Same, "A alone failed in 0, B alone in 0"},
 		"not side by side": {append(trials("a", 0, 6, 0), trials("b", 6, 6, 0)...), Worse, "not interleaved"},
 	} {
 		r := Within(run(c.trials...), "a", "b", Options{})
@@ -245,5 +258,34 @@ func TestHolm(t *testing.T) {
 	}
 	if want := "31 cells: 2 worse, 29 no difference seen; of 31 comparisons at 5 % about 2 differ by chance, 1 differ beyond that (Holm)"; r.Summary != want {
 		t.Errorf("got %s", r.Summary)
+	}
+}
+
+// TestUnlikeRuns: of two scenarios of one name neither is better, and what else
+// differs between the runs is said.
+func TestUnlikeRuns(t *testing.T) {
+	for name, c := range map[string]struct {
+		a, b   string // digests of the plans
+		seed   uint64 // of B; A's is 1
+		change Change
+		notes  int
+	}{
+		"alike":          {"x", "x", 1, Worse, 0},
+		"changed":        {"x", "y", 1, Differs, 0},
+		"other seeds":    {"x", "y", 2, Worse, 1},
+		"an old verdict": {"", "y", 1, Worse, 0},
+	} {
+		a, b := run(trials("go", 0, 20, 0)...), run(trials("go", 20, 20, 0)...)
+		a.Manifest.Seed, b.Manifest.Seed = 1, c.seed
+		a.Cells[0].Plan, b.Cells[0].Plan = c.a, c.b
+		r := Runs(a, b, Options{})
+		if r.Rows[0].Change != c.change || len(r.Notes) != c.notes || !strings.Contains(r.Summary, "1 "+string(c.change)) {
+			t.Errorf("%s: %s, notes %q: %s", name, r.Rows[0].Change, r.Notes, r.Summary)
+		}
+	}
+	a, b := run(trials("go", 0, 3, 0)...), run(trials("go", 0, 3, 0)...)
+	a.Manifest.Runtime, b.Manifest.Runtime = "docker", "process"
+	if n := Runs(a, b, Options{}).Notes; len(n) != 1 || !strings.Contains(n[0], "runtime docker, B in process") {
+		t.Errorf("%q", n)
 	}
 }

@@ -19,6 +19,7 @@ type Report struct {
 	Comparisons int      `json:"comparisons"` // tests made: each may err at 5 %
 	Sure        []string `json:"sure"`        // differences that survive Holm's correction for their number
 	Summary     string   `json:"summary"`
+	Notes       []string `json:"notes,omitempty"` // what else differs between the two runs
 }
 
 func newReport(rows []Row, paired bool) Report {
@@ -60,7 +61,7 @@ func (r Report) summary() string {
 		n[row.Change]++
 	}
 	var parts []string
-	for _, c := range []Change{Worse, Better, Same, Unknown, OnlyInA, OnlyInB} {
+	for _, c := range []Change{Worse, Better, Same, Unknown, OnlyInA, OnlyInB, Differs} {
 		if n[c] > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", n[c], c))
 		}

@@ -33,24 +33,63 @@ func (j judge) baseline(out *Result, r verdict.Result) {
 	for _, t := range tests {
 		out.Decisions = append(out.Decisions, t.decide(level))
 	}
-	if gone > 0 {
-		out.Notes = append(out.Notes, fmt.Sprintf("%s of the baseline are not in this run", plural(gone, "cell")))
+	other := changed(report)
+	out.Decisions = append(out.Decisions, other...)
+	out.Decisions = append(out.Decisions, uncompared(len(tests)+len(other), gone)...)
+	note := func(format string, args ...any) { out.Notes = append(out.Notes, fmt.Sprintf(format, args...)) }
+	for _, n := range report.Notes {
+		note("the baseline is A, this run B: %s", n)
 	}
-	if b.Manifest.Runtime != r.Manifest.Runtime {
-		out.Notes = append(out.Notes, fmt.Sprintf("the baseline was measured in runtime %s, this run in %s: a difference may be theirs", b.Manifest.Runtime, r.Manifest.Runtime))
+	if open := Unfinished(b); open != "" {
+		note("the baseline passes no gate itself: %s", open)
 	}
-	if j.opt.Sequential != IsSequential(b) {
-		out.Notes = append(out.Notes, "only one of the two runs was made with a budget: its number of trials depends on what they showed")
+	if j.opt.Sequential || IsSequential(b) {
+		note("the comparison with the baseline holds only roughly: a run that was made with a budget has as many trials as what they showed asked for")
 	}
 	if n := blind(tests, level); n > 0 {
-		out.Notes = append(out.Notes, fmt.Sprintf("%d of %d comparisons with the baseline could not have failed, whatever happened: more trials are needed on both sides", n, len(tests)))
+		note("%d of %d comparisons with the baseline could not have failed, whatever happened: more trials are needed on both sides", n, len(tests))
 	}
 }
 
-func testsOf(r compare.Report) (out []test, gone int) {
+// changed is open where a cell's scenario is another than the baseline's.
+func changed(r compare.Report) (out []Decision) {
+	for _, row := range r.Rows {
+		if row.Change == compare.Differs {
+			out = append(out, Decision{Kind: Baseline, Rule: "no worse than the baseline's", Verdict: verdict.Inconclusive, Needed: -1, Scenario: row.Scenario,
+				Subject: row.Subject, Variant: row.Variant, Figure: string(row.Change), Lacking: row.Why + "; make the baseline anew"})
+		}
+	}
+	return out
+}
+
+// uncompared is open where cells of the baseline were not measured: what was not
+// must not read as kept.
+func uncompared(compared int, gone []compare.Row) []Decision {
+	d := Decision{Kind: Baseline, Rule: "no worse than the baseline's", Verdict: verdict.Inconclusive, Needed: -1, Scenario: "*/*"}
+	switch {
+	case compared == 0:
+		d.Figure, d.Lacking = "this run and the baseline have no cell in common", "run the baseline's scenarios on its subjects"
+	case len(gone) > 0:
+		d.Scenario, d.Subject, d.Variant = gone[0].Scenario, gone[0].Subject, gone[0].Variant
+		d.Figure = fmt.Sprintf("%s of the baseline not in this run, this is the first", cellsAre(len(gone)))
+		d.Lacking = "run them too, or make a baseline without them"
+	default:
+		return nil
+	}
+	return []Decision{d}
+}
+
+func cellsAre(n int) string {
+	if n == 1 {
+		return "1 cell is"
+	}
+	return fmt.Sprintf("%d cells are", n)
+}
+
+func testsOf(r compare.Report) (out []test, gone []compare.Row) {
 	for _, row := range r.Rows {
 		if row.Change == compare.OnlyInA {
-			gone++
+			gone = append(gone, row)
 		}
 		if row.Failures == nil {
 			continue
@@ -110,7 +149,10 @@ func (t test) decide(level float64) Decision {
 			d.High = &high
 		}
 	}
-	switch {
+	switch side := t.undecided(); {
+	case side != "":
+		d.Verdict, d.Needed = verdict.Inconclusive, -1
+		d.Lacking = "a decided trial of " + side
 	case t.p <= level:
 		d.Verdict, d.Needed = verdict.Fail, -1
 		d.Figure += fmt.Sprintf(" (worse: p %.2g, level %.2g)", t.p, level)
@@ -118,4 +160,18 @@ func (t test) decide(level float64) Decision {
 		d.Lacking = fmt.Sprintf("p %.2g alone would be worse; among so many comparisons it may be chance", t.p)
 	}
 	return d
+}
+
+// undecided is the side that has no decided trial, so that nothing is compared.
+func (t test) undecided() string {
+	a, b := t.row.A.Trials.N, t.row.B.Trials.N
+	switch {
+	case a == 0 && b == 0:
+		return "either run"
+	case a == 0:
+		return "the baseline"
+	case b == 0:
+		return "this run"
+	}
+	return ""
 }

@@ -8,7 +8,8 @@
 // times, and distribution-free ones over trials for shares of requests, since the
 // requests of one trial fail together. A run that was made with --budget looked
 // at its figures meanwhile; its bounds are those of [stats.Sequential], which hold
-// at every look. A cell without a limit of its failure rate may break no promise.
+// at every look. A comparison with a baseline has no such bounds: if either run
+// was made with a budget, a note says that it holds only roughly. A cell without a limit of its failure rate may break no promise.
 //
 // Everything is a pure function of its arguments: the day comes from the caller.
 // It runs nothing. Start with [Load] and [Judge].

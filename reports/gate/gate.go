@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -45,7 +46,7 @@ func Judge(r verdict.Result, f *File, opt Options) Result {
 	j.ex.look(r)
 	out := Result{Version: Version, Run: r.Manifest.Run, File: f.name, Day: j.ex.day.Format(time.DateOnly), Sequential: opt.Sequential, Decisions: []Decision{}}
 	for _, c := range r.Cells {
-		out.Decisions = append(out.Decisions, j.cell(c, layout.Trials(r, c))...)
+		out.Decisions = append(out.Decisions, j.cell(c, trialsOf(r, c))...)
 	}
 	out.Decisions = append(out.Decisions, j.unmatched(r)...)
 	if opt.Baseline != nil {
@@ -54,6 +55,12 @@ func Judge(r verdict.Result, f *File, opt Options) Result {
 	out.Known = j.ex.fates()
 	out.conclude(r)
 	return out
+}
+
+// trialsOf are a cell's, in the order of their numbers: side by side they end in
+// any order, and bounds that hold at every look depend on it.
+func trialsOf(r verdict.Result, c verdict.Cell) []verdict.Trial {
+	return slices.SortedStableFunc(slices.Values(layout.Trials(r, c)), func(a, b verdict.Trial) int { return cmp.Compare(a.Trial, b.Trial) })
 }
 
 // IsSequential tells whether a run was made with a budget, so that its number of
@@ -245,16 +252,37 @@ func (j judge) failureRate(l Limit, trials []verdict.Trial) Decision {
 		d.Figure += ": " + j.first(trials)
 	}
 	d.want(func() int { return stats.CleanNeeded(j.bounds, k, n, limit, at) }, fmt.Sprintf("≤ %s at %s", l.FailureRate, l.Confidence))
+	d.doubt(trials)
 	return d
+}
+
+// doubtful is the share of undecided trials, as one of so many, beyond which a
+// limit is not passed: what keeps trials from being decided may be what makes
+// them fail.
+const doubtful = 5
+
+// doubt takes back a pass that too many undecided trials stand beside.
+func (d *Decision) doubt(trials []verdict.Trial) {
+	undecided, n := 0, len(trials)
+	for _, t := range trials {
+		if t.Verdict == verdict.Inconclusive {
+			undecided++
+		}
+	}
+	if d.Verdict != verdict.Pass || doubtful*undecided <= n {
+		return
+	}
+	d.Verdict, d.Needed = verdict.Inconclusive, doubtful*undecided-n
+	d.Lacking = fmt.Sprintf("%d of %d trials are undecided, more than %s: %s", undecided, n, Percent(1.0/doubtful), undecidedWhy(trials))
 }
 
 // between places bounds against a limit.
 func between(low, high, limit float64) verdict.Verdict {
 	switch {
+	case low > limit: // first: those that hold at every look may contradict each other
+		return verdict.Fail
 	case high <= limit:
 		return verdict.Pass
-	case low > limit:
-		return verdict.Fail
 	}
 	return verdict.Inconclusive
 }
@@ -294,13 +322,26 @@ func (j judge) drainTime(l Limit, trials []verdict.Trial) Decision {
 	low, _ := j.within(least, at)
 	_, high := j.within(over, at)
 	d := Decision{Kind: DrainTime, Verdict: between(low, high, allowed), Figure: drainFigure(ds, l)}
-	ql, qh := stats.QuantileBounds(ds, l.Quantile, at)
-	d.High = optional(qh)
-	if ql != nil {
-		d.Low = float64(ql.Ns)
-	}
+	d.span(j, ds, l)
 	d.want(func() int { return stats.CleanNeeded(j.bounds, count(over), len(ds), allowed, at) }, fmt.Sprintf("%s at %s", l.DrainTime, l.Confidence))
+	d.doubt(trials)
 	return d
+}
+
+// span gives the quantile's interval. It is one for a number of trials that was
+// fixed beforehand; a run with a budget has none that its decision rests on.
+func (d *Decision) span(j judge, ds []stats.Duration, l Limit) {
+	if j.opt.Sequential {
+		if len(ds) > 0 {
+			d.Figure += " (as if that number had been planned; the decision looks at each trial)"
+		}
+		return
+	}
+	low, high := stats.QuantileBounds(ds, l.Quantile, float64(l.Confidence))
+	d.High = optional(high)
+	if low != nil {
+		d.Low = float64(low.Ns)
+	}
 }
 
 func optional(d *stats.Duration) *float64 {

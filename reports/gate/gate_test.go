@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"faultbed/reports/check"
+	"faultbed/reports/history"
 	"faultbed/reports/schema"
 	"faultbed/reports/stats"
 	"faultbed/reports/verdict"
@@ -110,6 +111,8 @@ func run(ts ...[]verdict.Trial) (r verdict.Result) {
 	return r
 }
 
+func many(n int, t verdict.Trial) []verdict.Trial { return slices.Repeat([]verdict.Trial{t}, n) }
+
 const five = "limits: [{scenario: '*/*', failure_rate: 5%}]"
 
 func TestLimits(t *testing.T) {
@@ -140,6 +143,10 @@ func TestLimits(t *testing.T) {
 		"few trials, many requests": {after, requesting(cell, 0, 0, 0), verdict.Inconclusive, "0 of 300 requests failed, in 3 trials: a trial's mean share is within [0 %, 68.4 %]; 31 more"},
 		"many clean trials":         {after, requesting(cell, make([]int, 35)...), verdict.Pass, "0 of 3500 requests failed"},
 		"a third fails each time":   {after, requesting(cell, 33, 34, 35, 33, 33, 33), verdict.Fail, "201 of 600 requests failed"},
+		"a sixth is undecided":      {five, append(failing(cell, "during", 0, 59), many(12, trial(cell, verdict.Inconclusive))...), verdict.Pass, "(12 undecided)"},
+		"too many are undecided":    {five, append(failing(cell, "during", 0, 59), many(15, trial(cell, verdict.Inconclusive))...), verdict.Inconclusive, "15 of 74 trials are undecided, more than 20 %: why it is so"},
+		"undecided, and it failed":  {five, append(failing(cell, "during", 5, 10), many(15, trial(cell, verdict.Inconclusive))...), verdict.Fail, "5 of 10"},
+		"drains that are undecided": {drainLimit, append(draining(cell, slices.Repeat([]int64{400}, 29)...), many(8, trial(cell, verdict.Inconclusive))...), verdict.Inconclusive, "8 of 37 trials are undecided"},
 		"one trial lost all":        {after, requesting(cell, append(make([]int, 34), 100)...), verdict.Inconclusive, "more clean trials are needed for ≤ 10 % at 95 %, as requests of a trial fail together"},
 	} {
 		r := Judge(run(c.trials), load(t, c.file), Options{Day: day})
@@ -238,14 +245,25 @@ func TestNothingIsExcusedByChance(t *testing.T) {
 
 func TestUnfinishedRunsPassNothing(t *testing.T) {
 	clean := run(failing("a/b go", "", 0, 3))
+	clean.SelfTest = &verdict.SelfTest{Verdict: verdict.Pass}
+	clean.Manifest.Skipped = []history.Skip{{Subject: "go", Reason: "it lacks h2"}}
+	if g := Judge(clean, &File{}, Options{Day: day}); g.Verdict != verdict.Pass {
+		t.Errorf("a whole run: %s: %s", g.Verdict, g.Reason)
+	}
 	for name, spoil := range map[string]func(*verdict.Result){
 		"interrupted": func(r *verdict.Result) { r.Manifest.Status = "interrupted" },
 		"missing":     func(r *verdict.Result) { r.Missing = []string{"a/b/go/4"} },
 		"empty":       func(r *verdict.Result) { r.Cells, r.Trials = nil, nil },
+		"can't be trusted": func(r *verdict.Result) {
+			r.SelfTest = &verdict.SelfTest{Verdict: verdict.Inconclusive, Reason: "the stall was not seen"}
+		},
+		"subject nginx could not be had: no such file": func(r *verdict.Result) {
+			r.Manifest.Skipped = []history.Skip{{Subject: "go", Reason: "it lacks h2"}, {Subject: "nginx", Reason: "no such file", Unavailable: true}}
+		},
 	} {
 		r := clean
 		spoil(&r)
-		if g := Judge(r, &File{}, Options{Day: day}); g.Verdict != verdict.Inconclusive {
+		if g := Judge(r, &File{}, Options{Day: day}); g.Verdict != verdict.Inconclusive || strings.Contains(name, " ") && !strings.Contains(g.Reason, name) {
 			t.Errorf("%s: %s: %s", name, g.Verdict, g.Reason)
 		}
 	}
@@ -281,6 +299,98 @@ func TestBaseline(t *testing.T) {
 		if got != c.want {
 			t.Errorf("%s: %s, want %s: %+v", name, got, c.want, r.Decisions)
 		}
+	}
+}
+
+// TestBaselineOfWhatWasNotMeasured: what was not compared must not read as kept.
+func TestBaselineOfWhatWasNotMeasured(t *testing.T) {
+	undecided := many(3, trial("d/a go", verdict.Inconclusive))
+	for name, c := range map[string]struct {
+		base, now []verdict.Trial
+		says      string
+	}{
+		"no cell in common":       {failing("d/a go", "", 0, 3), failing("d/b go", "", 0, 3), "have no cell in common"},
+		"a cell gone":             {append(failing("d/a go", "", 0, 3), failing("d/b go init", "", 0, 3)...), failing("d/a go", "", 0, 3), "d/b on go [init]: no worse than the baseline's: 1 cell is of the baseline not in this run"},
+		"two cells gone":          {slices.Concat(failing("d/a go", "", 0, 3), failing("d/b go", "", 0, 3), failing("d/c go", "", 0, 3)), failing("d/a go", "", 0, 3), "2 cells are"},
+		"another scenario":        {failing("d/x go", "", 0, 3), failing("d/x go", "", 0, 3), "the scenario differs"},
+		"an empty baseline":       {nil, failing("d/a go", "", 0, 3), "have no cell in common"},
+		"an undecided baseline":   {undecided, failing("d/a go", "", 0, 3), "a decided trial of the baseline"},
+		"an undecided run":        {failing("d/a go", "", 0, 3), undecided, "a decided trial of this run"},
+		"neither side is decided": {undecided, undecided, "a decided trial of either run"},
+	} {
+		b, now := run(c.base), run(c.now)
+		if name == "another scenario" {
+			b.Cells[0].Plan, now.Cells[0].Plan = "0001", "0002"
+		}
+		r := Judge(now, &File{}, Options{Day: day, Baseline: &b})
+		i := slices.IndexFunc(r.Decisions, func(d Decision) bool { return d.Kind == Baseline && d.Verdict == verdict.Inconclusive })
+		if i < 0 || r.Verdict != verdict.Inconclusive || !strings.Contains(r.Decisions[i].Text(), c.says) {
+			t.Errorf("%s: %s, want %q: %+v", name, r.Verdict, c.says, r.Decisions)
+		}
+	}
+}
+
+func TestBaselineNotes(t *testing.T) {
+	clean := failing("d/a go", "", 0, 3)
+	for says, spoil := range map[string]func(base, now *verdict.Result){
+		"the baseline passes no gate itself: the run did not come to its end: it is interrupted": func(b, _ *verdict.Result) { b.Manifest.Status = "interrupted" },
+		"made with a budget": func(b, _ *verdict.Result) { b.Manifest.Args = []string{"--budget=1m"} },
+		"a run that was made with": func(b, r *verdict.Result) {
+			b.Manifest.Args, r.Manifest.Args = []string{"--budget=1m"}, []string{"--budget=1m"}
+		},
+		"measured in runtime docker": func(b, _ *verdict.Result) { b.Manifest.Runtime = "docker" },
+		"A has seed 0, B 7":          func(_, r *verdict.Result) { r.Manifest.Seed = 7 },
+	} {
+		b, r := run(clean), run(clean)
+		if g := Judge(r, &File{}, Options{Day: day, Baseline: &b}); len(g.Notes) != 0 {
+			t.Errorf("alike: %q", g.Notes)
+		}
+		spoil(&b, &r)
+		if g := Judge(r, &File{}, Options{Day: day, Baseline: &b}); len(g.Notes) != 1 || !strings.Contains(g.Notes[0], says) {
+			t.Errorf("%q, want %q", g.Notes, says)
+		}
+	}
+}
+
+// TestBoundsThatContradictFail: sequential bounds of a series that failed at once
+// and went well for ever after can cross; what was shown once stands.
+func TestBoundsThatContradictFail(t *testing.T) {
+	for want, b := range map[verdict.Verdict][3]float64{
+		verdict.Fail: {0.6, 0.1, 0.5}, verdict.Pass: {0, 0.5, 0.5}, verdict.Inconclusive: {0.1, 0.6, 0.5},
+	} {
+		if got := between(b[0], b[1], b[2]); got != want {
+			t.Errorf("[%g, %g] against %g: %s, want %s", b[0], b[1], b[2], got, want)
+		}
+	}
+	f := load(t, "limits: [{scenario: '*/*', failure_rate: 40%}]")
+	ts := append(failing("a/b go", "during", 9, 9), failing("a/b go", "during", 0, 300)...)
+	if r := Judge(run(ts), f, Options{Day: day, Sequential: true}); r.Verdict != verdict.Fail {
+		t.Errorf("%s: %s", r.Verdict, r.Decisions[0].Text())
+	}
+}
+
+// TestOrderIsThatOfTheNumbers: light trials end in any order, and the gate's
+// answer may not depend on it.
+func TestOrderIsThatOfTheNumbers(t *testing.T) {
+	f := load(t, "limits: [{scenario: '*/*', failure_rate: 40%}]")
+	r := run(append(failing("a/b go", "during", 0, 20), failing("a/b go", "during", 6, 6)...))
+	want := Judge(r, f, Options{Day: day, Sequential: true}).Decisions
+	slices.Reverse(r.Trials)
+	if d := cmp.Diff(want, Judge(r, f, Options{Day: day, Sequential: true}).Decisions); d != "" {
+		t.Error(d)
+	}
+}
+
+// TestSequentialDrainsHaveNoFixedInterval: bounds of a fixed number of trials
+// would contradict a decision that looked at each.
+func TestSequentialDrainsHaveNoFixedInterval(t *testing.T) {
+	f := load(t, "limits: [{scenario: 'd/*', drain_time: 2s, quantile: 0.9}]")
+	r := run(draining("d/a go", slices.Repeat([]int64{400}, 40)...))
+	if d := Judge(r, f, Options{Day: day}).Decisions[0]; d.Low == 0 || d.High == nil {
+		t.Errorf("a fixed number: %+v", d)
+	}
+	if d := Judge(r, f, Options{Day: day, Sequential: true}).Decisions[0]; d.Low != 0 || d.High != nil || !strings.Contains(d.Figure, "as if that number had been planned") {
+		t.Errorf("sequential: %+v", d)
 	}
 }
 

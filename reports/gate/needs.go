@@ -29,7 +29,7 @@ func (n Need) Name() string { return n.Scenario + " on " + layout.Name(n.Subject
 func (r Result) Needs(res verdict.Result) (out []Need) {
 	for _, c := range res.Cells {
 		n := Need{Scenario: c.Scenario, Subject: c.Subject, Variant: c.Variant}
-		if r.Of(c.Scenario, c.Subject, c.Variant) == verdict.Fail || hopeless(layout.Trials(res, c)) {
+		if r.Of(c.Scenario, c.Subject, c.Variant) == verdict.Fail || hopeless(trialsOf(res, c)) {
 			continue
 		}
 		for _, d := range r.Decisions {

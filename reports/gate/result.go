@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -160,21 +161,30 @@ func (r *Result) conclude(res verdict.Result) {
 	if r.Verdict == verdict.Pass {
 		r.Reason = fmt.Sprintf("all %d decisions passed", len(r.Decisions))
 	}
-	if open := unfinished(res); open != "" {
+	if open := Unfinished(res); open != "" {
 		r.Verdict = worst(r.Verdict, verdict.Inconclusive)
 		r.Reason += "; " + open
 	}
 }
 
-// unfinished says what of a run was not measured.
-func unfinished(res verdict.Result) string {
-	switch {
-	case len(res.Cells) == 0:
-		return "nothing was measured"
-	case len(res.Missing) > 0:
-		return fmt.Sprintf("%d planned trials never began, the first %s", len(res.Missing), res.Missing[0])
-	case res.Manifest.Status != "complete":
-		return "the run did not come to its end: it is " + res.Manifest.Status
+// Unfinished says what of a run was not measured, or why nothing that it measured
+// can be believed; nothing if all is well. Such a run passes no gate.
+func Unfinished(res verdict.Result) string {
+	var out []string
+	if len(res.Cells) == 0 {
+		out = append(out, "nothing was measured")
 	}
-	return ""
+	if n := len(res.Missing); n > 0 {
+		out = append(out, fmt.Sprintf("%d planned trials never began, the first %s", n, res.Missing[0]))
+	}
+	if res.Manifest.Status != "complete" {
+		out = append(out, "the run did not come to its end: it is "+cmp.Or(res.Manifest.Status, "of unknown state"))
+	}
+	if t := res.SelfTest; t != nil && t.Verdict != verdict.Pass {
+		out = append(out, "the bed can't be trusted: "+t.Reason)
+	}
+	if gone := res.Unavailable(); gone != "" {
+		out = append(out, gone)
+	}
+	return strings.Join(out, "; ")
 }

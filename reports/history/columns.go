@@ -425,6 +425,14 @@ type reader struct {
 	bad    bool
 	shared map[string]string // texts of all pages
 	room   arena
+	joined int // bytes of a page's texts that were put together
+}
+
+// join says whether there may be n bytes more of texts that are put together: a
+// few bytes of a page can ask for any number.
+func (r *reader) join(n int) bool {
+	r.joined += n
+	return r.joined <= maxPlain
 }
 
 // maxShared bounds the texts that are kept for later pages.
@@ -463,7 +471,7 @@ func (r *reader) decode(page []byte, n int, into []Event) ([]Event, error) {
 	for i := range r.cols {
 		r.cols[i] = column{b: all.take(all.next())}
 	}
-	r.known, r.has, r.shapes, r.number, r.t, r.met, r.bad = r.known[:0], r.has[:0], r.shapes[:0], 0, 0, 0, false
+	r.known, r.has, r.shapes, r.number, r.t, r.met, r.joined, r.bad = r.known[:0], r.has[:0], r.shapes[:0], 0, 0, 0, 0, false
 	if all.bad || len(all.b) > 0 || len(r.cols[colShape].b) < n || !r.tables() {
 		return into, errColumns
 	}
@@ -513,6 +521,9 @@ func (r *reader) tables() bool {
 		if u&1 != 0 {
 			last[i-1] += r.cols[colNumbers].diff()
 			buf = strconv.AppendInt(append(buf[:0], s...), last[i-1], 10)
+			if !r.join(len(buf)) {
+				return false
+			}
 			s = r.room.bytes(buf)
 		}
 		r.words = append(r.words, s)
@@ -710,7 +721,7 @@ func (r *reader) detail(id string) string {
 	switch {
 	case at == 0:
 		return s
-	case at-1 > uint64(len(s)):
+	case at-1 > uint64(len(s)) || !r.join(len(s)+len(id)):
 		r.bad = true
 		return s
 	}

@@ -41,7 +41,7 @@ const (
 	Orphan  Kind = "orphan"  // a process of the subject outlived it; PID, Detail its command
 	Usage   Kind = "usage"   // the subject's processes: Count open files, Bytes resident memory
 	Restart Kind = "restart" // a replica was started again
-	Error   Kind = "error"   // the bed or an injector failed: the trial can't be judged fully
+	Error   Kind = "error"   // the bed, an injector or the load failed: the trial can't be judged fully
 	Note    Kind = "note"    // something worth a line in the report
 	Shown   Kind = "shown"   // what the bed was told of a node, such as "dial-failed"
 	Port    Kind = "port"    // what a connect to the subject's address gave after its exit: Outcome refused, or ok if something listens still
@@ -98,7 +98,7 @@ const (
 	Reader   Class = "slow-reader" // GET of Size bytes that the client reads evenly over Hold
 	Writer   Class = "slow-writer" // POST of Size bytes that the client sends evenly over Hold
 	Pipeline Class = "pipelined"   // three short requests ID.1 to ID.3 written at once on a connection of their own
-	Raw      Class = "raw"         // bytes whose framing is ambiguous or malformed (Param names them, package rawseed), then a canary ID.2 on the same connection
+	Raw      Class = "raw"         // bytes whose framing is ambiguous or malformed (Param names them, package fixtures/raw), then a canary ID.2 on the same connection
 	Tunnel   Class = "tunnel"      // an upgrade to a byte stream; the client sends Size bytes and FIN, and wants Size bytes back after that
 	H2       Class = "h2"          // as short, over one shared HTTP/2 connection with TLS
 	H2Stream Class = "h2-stream"   // as stream, over the shared HTTP/2 connection

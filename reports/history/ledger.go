@@ -53,6 +53,13 @@ func (l *Ledger) Append(events ...Event) error {
 	return nil
 }
 
+// Len is how many events were appended so far.
+func (l *Ledger) Len() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.n
+}
+
 // Close closes the file; a second call does nothing.
 func (l *Ledger) Close() error {
 	l.mu.Lock()
@@ -186,10 +193,11 @@ func openLedger(path string) (ledgerFile, error) {
 	}
 	br := bufio.NewReaderSize(f, 64<<10)
 	start, _ := br.Peek(len(pagesMagic)) // a shorter file is text
+	name := f.Name()
 	switch {
-	case string(start) == pagesMagic:
+	case string(start) == pagesMagic, filepath.Ext(name) == ".fbl":
 		defer f.Close()
-		data, err := os.ReadFile(f.Name())
+		data, err := os.ReadFile(name)
 		return ledgerFile{newPageReader(data), func() error { return nil }}, err
 	case bytes.HasPrefix(start, []byte{0x28, 0xb5, 0x2f, 0xfd}): // RFC 8878 §3.1.1
 		dec, err := zstd.NewReader(br, zstd.WithDecoderMaxMemory(1<<30), zstd.WithDecoderConcurrency(1))
@@ -198,7 +206,11 @@ func openLedger(path string) (ledgerFile, error) {
 		}
 		return ledgerFile{&lines{br: bufio.NewReaderSize(dec, 64<<10)}, func() error { dec.Close(); return f.Close() }}, nil
 	}
-	return ledgerFile{&lines{br: br}, f.Close}, nil
+	l := &lines{br: br}
+	if filepath.Ext(name) == ".zst" {
+		l.odd = "it does not begin as Zstandard does, and was read as text"
+	}
+	return ledgerFile{l, f.Close}, nil
 }
 
 // DecodeLedger reads NDJSON events; see [ReadLedger].
@@ -219,6 +231,7 @@ type lines struct {
 	cut   error // why it could not be read on
 	bad   int   // lines that are no event
 	first string
+	odd   string // what is wrong with the file's form
 }
 
 func (l *lines) count() int { return 0 }
@@ -252,6 +265,9 @@ func (l *lines) spoilt(err error) {
 
 func (l *lines) flaws() (bool, []string) {
 	var out []string
+	if l.odd != "" {
+		out = append(out, l.odd)
+	}
 	switch {
 	case l.bad == 1:
 		out = append(out, "one line is no event and was left out, "+l.first)
@@ -286,6 +302,7 @@ type TrialInfo struct {
 	Peers    map[string]string `json:"peers,omitempty"`    // node → address
 	Addr     string            `json:"addr,omitempty"`     // the subject's listen address
 	Limit    int64             `json:"limit,omitempty"`    // ns after the drain signal at which the bed kills
+	Events   map[string]int    `json:"events,omitempty"`   // ledger's file name → events that were written to it; missing in old runs
 }
 
 // Trial is a plan and what was seen of its execution: the input of every check.
@@ -349,6 +366,9 @@ func (t *Trial) readLedger(dir, name string, into *[]Event) {
 	}
 	if l.Missing && t.Info.Status == "complete" { // its writer makes all three before anything happens
 		l.Defects = []string{"it is missing"}
+	}
+	if n := t.Info.Events[name]; len(l.Events) < n {
+		l.Defects = append(l.Defects, fmt.Sprintf("%d events were written and %d are there", n, len(l.Events)))
 	}
 	for _, d := range l.Defects {
 		t.defect("%s: %s", strings.TrimSuffix(name, ".ndjson")+" ledger", d)

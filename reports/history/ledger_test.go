@@ -192,6 +192,13 @@ func TestOldZstd(t *testing.T) {
 		t.Errorf("%d events of %d", len(got), len(want))
 	}
 	write(t, path+".zst", packed.String()[:packed.Len()/2])
+	for _, none := range []string{"", "text\n"} {
+		write(t, path+".zst", none)
+		if l, err := history.ReadLedger(path); err != nil || len(l.Events) != 0 || !strings.Contains(strings.Join(l.Defects, "; "), "does not begin as Zstandard does") {
+			t.Errorf("a .zst with %q: %d events, defects %v, %v", none, len(l.Events), l.Defects, err)
+		}
+	}
+	write(t, path+".zst", packed.String()[:packed.Len()/2])
 	l, err := history.ReadLedger(path)
 	if err != nil || len(l.Defects) == 0 || len(l.Events) >= len(want) || !strings.Contains(l.Defects[0], "it can't be read beyond line") {
 		t.Errorf("half a .zst: %d events, defects %v, %v", len(l.Events), l.Defects, err)
@@ -206,6 +213,26 @@ func TestCompressKilledHalfWay(t *testing.T) {
 	write(t, strings.TrimSuffix(path, ".ndjson")+".fbl", "half")
 	if events := reread(t, path); len(events) != 3 {
 		t.Errorf("%d events", len(events))
+	}
+}
+
+// TestLedgerCounts: what it has appended is what a reader will find.
+func TestLedgerCounts(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.ndjson")
+	l, err := history.CreateLedger(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range 4 {
+		if err := l.Append(slices.Repeat([]history.Event{full}, n)...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(reread(t, path)); n != 6 || l.Len() != n {
+		t.Errorf("%d events, said to be %d", n, l.Len())
 	}
 }
 

@@ -32,6 +32,7 @@ const (
 	pageEvents   = 4096
 	maxEvents    = 1 << 16 // in one page; more is no page of ours
 	maxPlain     = 64 << 20
+	maxCounted   = 1 << 22 // events that room is made for on the heads' word
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -65,7 +66,7 @@ type Pages struct {
 	col    writer
 	pages  uint32
 	events uint32
-	proof  *reader // if set, each page is read again before it is written
+	proof  *reader // if set, each page is read again before it is written, and the file is on the disk when it is closed
 }
 
 // CreatePages creates the file, which must not exist yet.
@@ -130,6 +131,9 @@ func (p *Pages) Close() error {
 	if err == nil {
 		_, err = p.f.Write(pageHead(endMark, int(p.pages), int(p.events), 0))
 	}
+	if err == nil && p.proof != nil { // the text is about to be removed: a rename alone may outlive a power cut that the data does not
+		err = p.f.Sync()
+	}
 	err = errors.Join(err, p.f.Close())
 	p.f, p.held = nil, nil
 	return err
@@ -167,10 +171,13 @@ type pageReader struct {
 	defects []string
 }
 
-// newPageReader reads what begins with the magic.
+// newPageReader reads what begins with the magic, or should.
 func newPageReader(data []byte) *pageReader {
 	r := &pageReader{data: data, at: len(pagesMagic) + 1}
 	switch {
+	case !bytes.HasPrefix(data, []byte(pagesMagic)):
+		r.at = 0
+		r.damaged("it does not begin as a ledger in pages does")
 	case len(data) < r.at:
 		r.at = len(data)
 	case data[r.at-1] != pagesVersion:
@@ -189,7 +196,9 @@ func (r *pageReader) count() (n int) {
 		if !ok || h.mark != pageMark || h.events > maxEvents || int(h.events) > len(r.data) {
 			return n
 		}
-		n += int(h.events)
+		if n += int(h.events); n > maxCounted {
+			return maxCounted // of heads that lie; append grows beyond
+		}
 		at += headSize + int(h.size)
 	}
 	return n

@@ -134,6 +134,9 @@ func TestPagesDamaged(t *testing.T) {
 		"cut between two pages":   {data[:page(2)], want[:8192], "it has no end mark"},
 		"cut in a head":           {data[:page(2)+7], want[:8192], "it has no end mark"},
 		"nothing but the magic":   {data[:8], nil, "it has no end mark"},
+		"empty":                   {nil, nil, "it does not begin as a ledger in pages does; it has no end mark"},
+		"a bit of the magic":      {flip(1), want, "it does not begin as a ledger in pages does"},
+		"text":                    {[]byte("{}\n"), nil, "it does not begin as a ledger in pages does"},
 		"half the magic's line":   {data[:7], nil, "it has no end mark"},
 		"a page taken out":        {slices.Concat(data[:page(1)], data[page(2):]), slices.Concat(first, last), "2 pages of 3 were found"},
 		"a page twice":            {slices.Concat(data[:page(1)], data[page(0):]), slices.Concat(first, want), "4 pages of 3 were found"},
@@ -236,7 +239,28 @@ func FuzzPages(f *testing.F) {
 		}
 		f.Add(data)
 	}
-	f.Fuzz(func(t *testing.T, data []byte) { rewritten(t, data) })
+	f.Fuzz(func(t *testing.T, data []byte) {
+		rewritten(t, data)
+		rewritten(t, history.Reseal(data))
+	})
+}
+
+// TestPagesOfLies: a page may claim any number of events and of bytes; neither is
+// made room for on its word.
+func TestPagesOfLies(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.fbl")
+	write(t, path, string(history.Seal(1, history.Repeated(1<<20, 80))))
+	l, err := history.ReadLedger(path)
+	if said := strings.Join(l.Defects, "; "); err != nil || len(l.Events) != 0 || !strings.Contains(said, "columns don't fit") {
+		t.Errorf("80 words of a mebibyte: %d events, %q, %v", len(l.Events), said, err)
+	}
+	write(t, path, string(history.Seal(1, history.Repeated(1<<20, 40))))
+	if l, err := history.ReadLedger(path); err != nil || len(l.Events) != 1 || len(l.Defects) > 0 {
+		t.Errorf("40 words of a mebibyte: %d events, %v, %v", len(l.Events), l.Defects, err)
+	}
+	if n := history.Promised(100, 1<<16); n != 1<<22 {
+		t.Errorf("room for %d events was made", n)
+	}
 }
 
 // FuzzColumns reads any bytes as the columns of a page whose checksum is right.

@@ -31,7 +31,7 @@ type Manifest struct {
 	Mono     int64             `json:"mono"`               // CLOCK_MONOTONIC at Started
 	Skipped  []Skip            `json:"skipped,omitempty"`  // what was not measured, and why
 	Planned  []string          `json:"planned"`            // keys of all planned trials, in order
-	SelfTest string            `json:"selfTest,omitempty"` // key of the trial in which the bed tested itself; not among Planned
+	SelfTest string            `json:"selfTest,omitempty"` // key of the trial in which the bed tested itself, the last of its attempts; not among Planned
 }
 
 // Skip is a scenario that was not run on a subject.
@@ -40,6 +40,8 @@ type Skip struct {
 	Subject  string `json:"subject"`
 	Variant  string `json:"variant,omitempty"`
 	Reason   string `json:"reason"`
+
+	Unavailable bool `json:"unavailable,omitempty"` // the subject was asked for and could not be had: the run measured less than it should
 }
 
 // Run is a run folder, read.

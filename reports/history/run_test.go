@@ -300,3 +300,33 @@ func TestWriteJSONReplaces(t *testing.T) {
 		t.Error("what can't be written is no error")
 	}
 }
+
+// TestFewerEventsThanWereWritten: a ledger that lost whole lines reads well, and
+// trial.json tells on it.
+func TestFewerEventsThanWereWritten(t *testing.T) {
+	for name, c := range map[string]struct {
+		info string
+		want []string
+	}{
+		"as many":    {`{"status":"complete","events":{"client.ndjson":2,"origin.ndjson":1,"fault.ndjson":0}}`, nil},
+		"an old run": {`{"status":"complete"}`, nil},
+		"fewer":      {`{"status":"complete","events":{"client.ndjson":3,"origin.ndjson":1}}`, []string{"client ledger: 3 events were written and 2 are there"}},
+		"a text of each, gone": {`{"status":"interrupted","events":{"client.ndjson":2,"origin.ndjson":1,"fault.ndjson":9}}`,
+			[]string{"fault ledger: 9 events were written and 0 are there"}},
+	} {
+		dir := t.TempDir()
+		write(t, filepath.Join(dir, history.PlanFile), encode(t, plan(1)))
+		write(t, filepath.Join(dir, history.TrialFile), c.info)
+		ledger(t, filepath.Join(dir, history.ClientFile), 2)
+		ledger(t, filepath.Join(dir, history.OriginFile), 1)
+		ledger(t, filepath.Join(dir, history.FaultFile), 0)
+		got, err := history.ReadTrial(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		said := slices.DeleteFunc(got.Defects, func(d string) bool { return !strings.Contains(d, "were written") })
+		if !slices.Equal(said, c.want) {
+			t.Errorf("%s: %q, want %q", name, said, c.want)
+		}
+	}
+}

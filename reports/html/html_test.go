@@ -19,6 +19,7 @@ import (
 	"faultbed/reports/history"
 	"faultbed/reports/internal/layout"
 	"faultbed/reports/internal/sample"
+	"faultbed/reports/stats"
 	"faultbed/reports/verdict"
 )
 
@@ -332,5 +333,18 @@ func TestLargeTrialsAreSampled(t *testing.T) {
 	}
 	if end := x.Plan.Arrivals[19_999].At / tick; at < end*99/100 {
 		t.Errorf("the last drawn is at %d of %d: not from the whole trial", at, end)
+	}
+}
+
+// TestTrialsPerCell: a budget gives cells different numbers, and no one number is
+// said then.
+func TestTrialsPerCell(t *testing.T) {
+	of := func(decided, undecided int) verdict.Cell {
+		return verdict.Cell{Trials: stats.Interval{N: decided}, Undecided: undecided}
+	}
+	for want, cells := range map[int][]verdict.Cell{3: {of(3, 0), of(1, 2)}, 0: {of(3, 0), of(2, 0)}, 5: {of(0, 5)}} {
+		if got := perCell(cells); got != want {
+			t.Errorf("%v: %d, want %d", cells, got, want)
+		}
 	}
 }

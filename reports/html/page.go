@@ -23,6 +23,7 @@ type pageData struct {
 	Columns []string
 	Wide    int // columns of the matrix with that of the scenarios
 	Counts  []count
+	PerCell int // trials, if each has as many
 	Took    string
 	Command string
 	Env     []pair
@@ -74,7 +75,7 @@ type slot struct {
 func newPage(r verdict.Result, drawings []*Drawing) pageData {
 	m := layout.Of(r)
 	d := pageData{R: r, CSS: template.CSS(style), JS: template.JS(script), Policy: policy(), Columns: m.Subjects, Wide: len(m.Subjects) + 1,
-		Took: took(r.Manifest), Command: "faultbed " + strings.Join(r.Manifest.Args, " "), Env: environment(r.Manifest), Declared: declarations(r)}
+		Took: took(r.Manifest), Command: "faultbed " + strings.Join(r.Manifest.Args, " "), Env: environment(r.Manifest), Declared: declarations(r), PerCell: perCell(r.Cells)}
 	n := layout.Count(r)
 	for _, v := range []verdict.Verdict{verdict.Pass, verdict.Fail, verdict.Inconclusive} {
 		d.Counts = append(d.Counts, count{v, n[v]})
@@ -89,6 +90,18 @@ func newPage(r verdict.Result, drawings []*Drawing) pageData {
 	}
 	d.Trials = newTrials(r, drawings)
 	return d
+}
+
+// perCell is how many trials each cell has; 0 if they differ, as with a budget.
+func perCell(cells []verdict.Cell) (n int) {
+	for i, c := range cells {
+		own := c.Trials.N + c.Undecided
+		if i > 0 && own != n {
+			return 0
+		}
+		n = own
+	}
+	return n
 }
 
 func slots(r verdict.Result, row layout.Row) [][]slot {

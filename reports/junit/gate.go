@@ -23,6 +23,7 @@ func letPass(c verdict.Cell, gates []gate.Result) (why string) {
 // gateSuite has a testcase for each decision and for the run's own state.
 func gateSuite(r verdict.Result, g gate.Result) suite {
 	s := emptySuite(r, "gate")
+	s.Properties = append(s.Properties, property{"asked on", g.Day})
 	for _, d := range g.Decisions {
 		s.Cases = append(s.Cases, gateCase(d))
 	}

@@ -5,7 +5,8 @@
 // A failed cell is a failure, with its violations. An undecided cell, and a
 // trial that was planned and never began, is an error and not skipped: most CI
 // systems count skipped tests as green, and what was not measured must not read
-// as a promise kept. Skipped is only what the run skipped on purpose, with its
+// as a promise kept. So is the testcase "run" of a run that did not come to its end
+// or whose bed can't be trusted. Skipped is only what the run skipped on purpose, with its
 // reason. A testcase's time is the sum of its trials, from the start of the load.
 //
 // It is a summary: evidence stands in report.html and verdict.json. The same
@@ -107,6 +108,7 @@ func newReport(r verdict.Result, gates []gate.Result) report {
 	if took := r.Manifest.Ended.Sub(r.Manifest.Started); !r.Manifest.Ended.IsZero() {
 		out.Time = seconds(int64(took))
 	}
+	out.add(runSuite(r))
 	m := layout.Of(r)
 	for _, g := range m.Groups {
 		out.add(newSuite(r, m.Subjects, g, gates))
@@ -115,6 +117,17 @@ func newReport(r verdict.Result, gates []gate.Result) report {
 		out.add(gateSuite(r, g))
 	}
 	return out
+}
+
+// runSuite has one testcase: whether the run came to its end and can be believed.
+// Its cells may all have passed, and a CI system counts only testcases.
+func runSuite(r verdict.Result) suite {
+	s, t := emptySuite(r, "run"), testcase{Class: "run", Name: "run", Out: prosePtr(r.Reason)}
+	if open := gate.Unfinished(r); open != "" {
+		t.Error = &result{Message: layout.Clip(open, maxText), Type: "unfinished", prose: newProse(open)}
+	}
+	s.Cases = []testcase{t}
+	return s
 }
 
 func (r *report) add(s suite) {

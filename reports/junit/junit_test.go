@@ -81,7 +81,7 @@ func TestCountsAgree(t *testing.T) {
 	for _, c := range r.Cells {
 		cells[c.Verdict]++
 	}
-	want := [4]int{len(r.Cells) + len(r.Manifest.Skipped) + len(r.Missing), cells[verdict.Fail], cells[verdict.Inconclusive] + len(r.Missing), len(r.Manifest.Skipped)}
+	want := [4]int{1 + len(r.Cells) + len(r.Manifest.Skipped) + len(r.Missing), cells[verdict.Fail], 1 + cells[verdict.Inconclusive] + len(r.Missing), len(r.Manifest.Skipped)}
 	if head := [4]int{got.Tests, got.Failures, got.Errors, got.Skipped}; head != want {
 		t.Errorf("the report says %v tests, failures, errors, skipped; the result has %v", head, want)
 	}
@@ -95,7 +95,7 @@ func TestCountsAgree(t *testing.T) {
 				t.Errorf("two testcases are called %s %s", c.Class, c.Name)
 			}
 			names[c.Class+" "+c.Name] = true
-			if !strings.HasPrefix(c.Class, s.Name+"/") {
+			if !strings.HasPrefix(c.Class+"/", s.Name+"/") {
 				t.Errorf("%s is in suite %s", c.Class, s.Name)
 			}
 		}
@@ -143,11 +143,39 @@ func elements(t *testing.T, file []byte) map[string]int {
 	}
 }
 
-// TestEmptyRun has nothing measured: one must still get a file, and no time.
+// TestEmptyRun has nothing measured: one must still get a file that says so, and no time.
 func TestEmptyRun(t *testing.T) {
 	b := render(t, verdict.Judge(&history.Run{}))
 	var got seen
-	if err := xml.Unmarshal(b, &got); err != nil || got.Tests != 0 || bytes.Contains(b, []byte(" time=")) {
+	if err := xml.Unmarshal(b, &got); err != nil || got.Tests != 1 || got.Errors != 1 || bytes.Contains(b, []byte(" time=")) {
 		t.Errorf("%v %s", err, b)
+	}
+}
+
+// TestTheRunItselfIsATestcase: whatever its cells say, a run that can't be believed
+// has an error.
+func TestTheRunItselfIsATestcase(t *testing.T) {
+	clean := verdict.Judge(sample.Run(1))
+	clean.Missing = nil
+	clean.SelfTest = &verdict.SelfTest{Verdict: verdict.Pass}
+	for name, c := range map[string]struct {
+		spoil  func(*verdict.Result)
+		errors int
+	}{
+		"whole":       {func(*verdict.Result) {}, 0},
+		"interrupted": {func(r *verdict.Result) { r.Manifest.Status = "interrupted" }, 1},
+		"missing":     {func(r *verdict.Result) { r.Missing = []string{"drain/sigterm/go/9"} }, 1},
+		"self-test":   {func(r *verdict.Result) { r.SelfTest = &verdict.SelfTest{Verdict: verdict.Inconclusive, Reason: "late"} }, 1},
+	} {
+		r := clean
+		c.spoil(&r)
+		var got seen
+		if err := xml.Unmarshal(render(t, r), &got); err != nil {
+			t.Fatal(err)
+		}
+		s := got.Suites[0]
+		if s.Name != "run" || len(s.Cases) != 1 || s.Cases[0].Name != "run" || s.Cases[0].Class != "run" || s.Errors != c.errors || len(s.Cases[0].Error) != c.errors {
+			t.Errorf("%s: %+v, want %d errors", name, s, c.errors)
+		}
 	}
 }

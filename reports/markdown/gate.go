@@ -13,7 +13,7 @@ import (
 // gate says what a gate decided: what failed, what is open and what it lacks,
 // what became of known failures, and, folded, what passed.
 func (p *page) gate(g gate.Result) {
-	p.put(fmt.Sprintf("\n### %s Gate: %s\n\n%s.%s\n", layout.Mark(g.Verdict), g.Verdict, text(g.Reason, maxReason), spent(g.Spent)))
+	p.put(fmt.Sprintf("\n### %s Gate, asked on %s: %s\n\n%s.%s\n", layout.Mark(g.Verdict), text(g.Day, maxWord), g.Verdict, text(g.Reason, maxReason), spent(g.Spent)))
 	p.decisions(g, verdict.Fail, "failed")
 	p.decisions(g, verdict.Inconclusive, "open")
 	var known []string

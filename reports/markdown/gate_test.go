@@ -26,7 +26,7 @@ func TestTellsWhatTheGateDecided(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := b.String()
-	for _, want := range []string{"### ✗ Gate: fail", "41 trials in 9m50s of 10m0s: the budget is spent.", "decisions passed</summary>"} {
+	for _, want := range []string{"### ✗ Gate, asked on 2026-11-25: fail", "41 trials in 9m50s of 10m0s: the budget is spent.", "decisions passed</summary>"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q is missing", want)
 		}

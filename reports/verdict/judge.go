@@ -43,10 +43,24 @@ func overall(r Result) (Verdict, string) {
 	if r.Manifest.Status != "complete" {
 		return Inconclusive, fmt.Sprintf("the run is %s: it did not come to its end", cmp.Or(r.Manifest.Status, "of unknown state"))
 	}
+	if gone := r.Unavailable(); gone != "" {
+		return Inconclusive, fmt.Sprintf("all %d cells kept their promises, but %s", len(r.Cells), gone)
+	}
 	if r.SelfTest != nil && r.SelfTest.Verdict != Pass {
 		return Inconclusive, "all cells kept their promises, but the bed can't be trusted: " + r.SelfTest.Reason
 	}
 	return Pass, fmt.Sprintf("all %d cells kept their promises", len(r.Cells))
+}
+
+// Unavailable names the first subject that was asked for and could not be had, and
+// why; nothing if there is none. A capability that a subject lacks is none.
+func (r Result) Unavailable() string {
+	for _, s := range r.Manifest.Skipped {
+		if s.Unavailable {
+			return fmt.Sprintf("subject %s could not be had: %s", s.Subject, s.Reason)
+		}
+	}
+	return ""
 }
 
 // JudgeTrial judges one trial.
@@ -168,7 +182,7 @@ func invalidity(v *check.View, j Trial) []string {
 	for _, c := range v.Cells() {
 		add(!c.Judged(), "%s: %s could not judge it: %s", c.ID, c.Class, c.Detail)
 	}
-	for _, e := range v.Fault {
+	for _, e := range slices.Concat(v.Fault, errorsOf(v.Client)) {
 		add(e.Kind == history.Error, "%s: %s", e.Node, e.Detail)
 	}
 	for _, late := range lateReplicas(v) {
@@ -177,6 +191,16 @@ func invalidity(v *check.View, j Trial) []string {
 	if j.Status == "complete" {
 		for _, f := range j.Faults {
 			add(f.Bites == 0, "fault %s (%s) bit nothing", f.ID, f.Kind)
+		}
+	}
+	return out
+}
+
+// errorsOf are what the load itself lacked.
+func errorsOf(client []history.Event) (out []history.Event) {
+	for _, e := range client {
+		if e.Kind == history.Error && len(out) < 3 {
+			out = append(out, e)
 		}
 	}
 	return out

@@ -47,6 +47,7 @@ type Cell struct {
 	Drain       *stats.Survival `json:"drain,omitempty"`    // drain time over trials
 	Recovery    *int64          `json:"recovery,omitempty"` // worst recovery time, ns; nil if it does not apply
 	Declares    []string        `json:"declares,omitempty"` // what the subject's YAML declares, so that no check takes it for a fault
+	Plan        string          `json:"plan,omitempty"`     // of trial 1: equal in runs of one seed if the scenario is
 	Headline    string          `json:"headline"`           // the one figure to show in the matrix: "drain 0.41 s", "0.0 % failed"
 }
 

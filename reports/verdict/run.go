@@ -1,10 +1,15 @@
 package verdict
 
 import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -15,13 +20,45 @@ import (
 // one is a trial that was judged, and what its cell needs of the plan.
 type one struct {
 	Trial
-	plan history.Plan // without arrivals and faults
+	plan   history.Plan // without arrivals and faults
+	digest string       // of trial 1's plan
 }
 
 func judgeOne(v *check.View) one {
-	p := v.Plan
+	p, digest := v.Plan, ""
+	if p.Trial == 1 && p.Engine != "" {
+		digest = digestOf(p)
+	}
 	p.Arrivals, p.Faults = nil, nil
-	return one{judge(v), p}
+	return one{judge(v), p, digest}
+}
+
+// digestOf is a short digest of what a scenario and a seed make of a plan: without
+// what is the subject's, and without ids, which its name is part of.
+func digestOf(p history.Plan) string {
+	h := sha256.New()
+	var b []byte
+	for _, a := range p.Arrivals {
+		b = b[:0]
+		for _, n := range [...]int64{a.At, a.Size, a.Hold, int64(a.Lane)} {
+			b = append(strconv.AppendInt(b, n, 10), 0)
+		}
+		for _, s := range [...]string{string(a.Class), a.Hook, a.Param, a.Client, a.Script} {
+			b = append(append(b, s...), 0)
+		}
+		h.Write(b)
+	}
+	p.Arrivals, p.Subject, p.Variant, p.Description, p.Promise, p.Settings.Grace = nil, "", "", "", history.Promise{}, 0
+	p.Faults = slices.Clone(p.Faults)
+	for i := range p.Faults {
+		p.Faults[i].ID, p.Faults[i].Replica = "", 0
+	}
+	rest, err := json.Marshal(p)
+	if err != nil {
+		return "" // a parameter of a fault that is no JSON: the trial's own defect
+	}
+	h.Write(rest)
+	return hex.EncodeToString(h.Sum(nil)[:6])
 }
 
 // Judge reads nothing but the run that it is given. The same run gives the same
@@ -149,7 +186,7 @@ func (j *one) detach() {
 func result(run *history.Run, trials []one, missing []string) Result {
 	r := Result{Version: ResultVersion, Manifest: run.Manifest, SelfTest: selfTest(run), Missing: missing, Cells: []Cell{}, Trials: []Trial{}}
 	byCell := map[string][]Trial{}
-	plans := map[string]history.Plan{}
+	plans, digests := map[string]history.Plan{}, map[string]string{}
 	var order []string
 	for _, t := range trials {
 		r.Trials = append(r.Trials, t.Trial)
@@ -160,10 +197,13 @@ func result(run *history.Run, trials []one, missing []string) Result {
 		if p, ok := plans[key]; !ok || p.Description == "" { // that of a trial whose plan can't be read
 			plans[key] = t.plan
 		}
+		digests[key] = cmp.Or(digests[key], t.digest)
 		byCell[key] = append(byCell[key], t.Trial)
 	}
 	for _, key := range order {
-		r.Cells = append(r.Cells, cell(plans[key], byCell[key]))
+		c := cell(plans[key], byCell[key])
+		c.Plan = digests[key]
+		r.Cells = append(r.Cells, c)
 	}
 	r.Verdict, r.Reason = overall(r)
 	return r

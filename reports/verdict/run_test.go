@@ -4,6 +4,8 @@ import (
 	"runtime"
 	"sync"
 	"testing"
+
+	"faultbed/reports/history"
 )
 
 // TestEach wants every piece of work done once, and never more of it at a time
@@ -32,4 +34,35 @@ func TestEach(t *testing.T) {
 		}
 	}
 	each(0, nil, nil)
+}
+
+// TestDigest is of the scenario and the seed: not of the subject, of ids that its
+// name is part of, or of words.
+func TestDigest(t *testing.T) {
+	plan := func() history.Plan {
+		return history.Plan{Scenario: "a/b", Engine: "timeline", Subject: "go", Trial: 1, Seed: 1, Timeout: 5, Description: "x", Promise: history.Promise{Grace: 3},
+			Arrivals: []history.Arrival{{At: 1, ID: "0001-ab", Class: history.Short}, {At: 2, ID: "0002-cd", Class: history.Slow, Replica: 1}},
+			Faults:   []history.Fault{{ID: "f1", Kind: "wire.rst", At: 7}}}
+	}
+	want := digestOf(plan())
+	for name, c := range map[string]struct {
+		change func(*history.Plan)
+		same   bool
+	}{
+		"nothing":         {func(*history.Plan) {}, true},
+		"another proxy":   {func(p *history.Plan) { p.Subject, p.Variant, p.Promise.Grace, p.Settings.Grace = "nginx", "init", 9, 9 }, true},
+		"ids":             {func(p *history.Plan) { p.Arrivals[0].ID = "0001-ff" }, true},
+		"words":           {func(p *history.Plan) { p.Description = "y" }, true},
+		"an arrival":      {func(p *history.Plan) { p.Arrivals[1].At = 3 }, false},
+		"one less":        {func(p *history.Plan) { p.Arrivals = p.Arrivals[:1] }, false},
+		"a class":         {func(p *history.Plan) { p.Arrivals[1].Class = history.Stream }, false},
+		"a fault":         {func(p *history.Plan) { p.Faults[0].At = 8 }, false},
+		"what is allowed": {func(p *history.Plan) { p.Expect.MinOK = 1 }, false},
+	} {
+		p := plan()
+		c.change(&p)
+		if got := digestOf(p); (got == want) != c.same || len(got) != 12 {
+			t.Errorf("%s: %s, before %s", name, got, want)
+		}
+	}
 }

@@ -3,6 +3,8 @@ package verdict
 import (
 	"fmt"
 	"math"
+	"slices"
+	"strings"
 	"time"
 
 	"faultbed/reports/check"
@@ -41,15 +43,43 @@ func selfTest(run *history.Run) *SelfTest {
 	return &s
 }
 
-// selfTestWithin is how far the reported percentile may lie from the truth.
-const selfTestWithin = 0.10
+// selfTestWithin is how far the reported percentile may lie from the truth, and
+// the stall from what was planned; leastWithin is which share of the requests, as
+// one of so many, must have been planned in the stall, so that the 99th percentile
+// lies deep in it.
+const (
+	selfTestWithin = 0.10
+	leastWithin    = 20
+)
 
 // JudgeSelfTest compares what the load reported with what was. A request that was
 // planned in the stall waits for the stall's end, whatever the generator did; all
 // others take what they took.
 func JudgeSelfTest(t *history.Trial) SelfTest {
+	s := judgeSelfTest(t)
+	if n := t.Plan.Trial; n > 1 {
+		s.Reason += fmt.Sprintf(" (%s attempt)", ordinal(n))
+	}
+	return s
+}
+
+func ordinal(n int) string {
+	switch n {
+	case 2:
+		return "second"
+	case 3:
+		return "third"
+	}
+	return fmt.Sprintf("%dth", n)
+}
+
+func judgeSelfTest(t *history.Trial) SelfTest {
 	v := check.New(t)
 	s := SelfTest{Verdict: Inconclusive, Requests: len(t.Plan.Arrivals)}
+	if t.Torn || len(t.Defects) > 0 {
+		s.Reason = "the self-test's folder is damaged: " + strings.Join(append(slices.Clone(t.Defects), torn(t)...), "; ")
+		return s
+	}
 	if t.Info.Status != "complete" || t.Info.Error != "" || len(v.Windows) != 1 || v.Windows[0].From == 0 {
 		s.Reason = fmt.Sprintf("the self-test is %s: %s", t.Info.Status, t.Info.Error)
 		return s
@@ -81,16 +111,27 @@ func JudgeSelfTest(t *history.Trial) SelfTest {
 	s.Truth, s.Reported = stats.Quantile(truth, 0.99), stats.Quantile(reported, 0.99)
 	s.SendLagP50, s.SendLagP99 = stats.Quantile(lags, 0.5), stats.Quantile(lags, 0.99)
 	s.Ratio = float64(s.Reported) / math.Max(float64(s.Truth), 1)
-	s.Verdict, s.Reason = s.decide(bad, len(v.Exchanges))
+	s.Verdict, s.Reason = s.decide(bad, len(v.Exchanges), w.Fault.For)
 	return s
 }
 
-func (s SelfTest) decide(bad, begun int) (Verdict, string) {
+func torn(t *history.Trial) []string {
+	if t.Torn {
+		return []string{"a ledger ends in the middle of a line"}
+	}
+	return nil
+}
+
+func (s SelfTest) decide(bad, begun int, planned int64) (Verdict, string) {
 	switch {
 	case begun < s.Requests:
 		return Inconclusive, fmt.Sprintf("only %d of %d requests were sent", begun, s.Requests)
 	case bad > 0:
 		return Inconclusive, fmt.Sprintf("%d of %d requests to the bare origin failed", bad, s.Requests)
+	case math.Abs(float64(s.Stall-planned)) > selfTestWithin*float64(planned):
+		return Inconclusive, fmt.Sprintf("the origin stood still for %v, planned were %v", ms(s.Stall), ms(planned))
+	case s.Within*leastWithin < s.Requests:
+		return Inconclusive, fmt.Sprintf("only %d of %d requests were planned in the stall: the 99th percentile says nothing of it", s.Within, s.Requests)
 	case math.Abs(s.Ratio-1) > selfTestWithin:
 		return Inconclusive, fmt.Sprintf("a stall of %v makes a 99th percentile of %v; the load reports %v", history.Dur(s.Stall).Round(time.Millisecond), ms(s.Truth), ms(s.Reported))
 	}

@@ -53,6 +53,32 @@ func TestARunWhoseSelfTestFailsCantPass(t *testing.T) {
 	}
 }
 
+// TestARunThatLacksASubjectCantPass: one that was asked for and could not be had
+// was not measured; a capability that one lacks is a fair skip.
+func TestARunThatLacksASubjectCantPass(t *testing.T) {
+	for unavailable, want := range map[bool]verdict.Verdict{false: verdict.Pass, true: verdict.Inconclusive} {
+		m := history.Manifest{Status: "complete", Skipped: []history.Skip{{Scenario: "a/b", Subject: "nginx", Reason: "no such file", Unavailable: unavailable}}}
+		r := verdict.Judge(&history.Run{Dir: t.TempDir(), Manifest: m, Trials: []*history.Trial{timeline()}})
+		if r.Verdict != want || unavailable && !strings.Contains(r.Reason, "subject nginx could not be had: no such file") {
+			t.Errorf("unavailable %v: %s: %s", unavailable, r.Verdict, r.Reason)
+		}
+	}
+}
+
+// fewer takes nine of ten requests out of the stall: 20 of 820 are left in it, and
+// the 99th percentile is as computed still.
+func fewer(t *history.Trial) {
+	var arrivals []history.Arrival
+	var client []history.Event
+	for i, a := range t.Plan.Arrivals {
+		if a.At >= 800*ms && a.At < 1300*ms && i%10 != 0 {
+			continue
+		}
+		arrivals, client = append(arrivals, a), append(client, t.Client[2*i:2*i+2]...)
+	}
+	t.Plan.Arrivals, t.Client = arrivals, client
+}
+
 func TestSelfTest(t *testing.T) {
 	if s := verdict.JudgeSelfTest(stalled(open)); s.Verdict != verdict.Pass || s.Within != 200 || s.Stall != 500*ms {
 		t.Errorf("an honest generator: %+v", s)
@@ -69,6 +95,23 @@ func TestSelfTest(t *testing.T) {
 	failed.Client[1].Outcome = history.Refused
 	if s := verdict.JudgeSelfTest(failed); s.Verdict == verdict.Pass || !strings.Contains(s.Reason, "failed") {
 		t.Errorf("a failed request: %+v", s)
+	}
+	for says, spoil := range map[string]func(*history.Trial){
+		"ends in the middle of a line":   func(t *history.Trial) { t.Torn = true },
+		"client ledger: one is no":       func(t *history.Trial) { t.Defects = []string{"client ledger: one is no event"} },
+		"stood still for 500ms, planned": func(t *history.Trial) { t.Plan.Faults[0].For = 600 * ms },
+		"planned in the stall":           func(t *history.Trial) { fewer(t) },
+	} {
+		x := stalled(open)
+		spoil(x)
+		if s := verdict.JudgeSelfTest(x); s.Verdict != verdict.Inconclusive || !strings.Contains(s.Reason, says) {
+			t.Errorf("%s: %+v", says, s)
+		}
+	}
+	again := stalled(open)
+	again.Plan.Trial = 2
+	if s := verdict.JudgeSelfTest(again); s.Verdict != verdict.Pass || !strings.HasSuffix(s.Reason, "(second attempt)") {
+		t.Errorf("a second attempt: %+v", s)
 	}
 	for _, broken := range []func(*history.Trial){
 		func(t *history.Trial) { t.Info.Status = "interrupted" }, func(t *history.Trial) { t.Fault = nil }, func(t *history.Trial) { t.Plan.Faults = nil },

@@ -2,7 +2,8 @@
 // beds ready, executes light trials side by side and those that measure time
 // alone, and writes the run folder.
 //
-// It judges nothing and prints nothing: progress goes to a callback. Ginkgo's
+// It judges nothing but the bed's own test, which it repeats if the bed can't be
+// trusted, and prints nothing: progress goes to a callback. Ginkgo's
 // specs await single trials of a running campaign, so that the order and the
 // concurrency of trials are decided here and nowhere else.
 //
@@ -16,6 +17,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -26,6 +28,7 @@ import (
 	"faultbed/fixtures/topology"
 	"faultbed/proxy"
 	"faultbed/reports/history"
+	"faultbed/reports/verdict"
 	"faultbed/suites/scenario"
 )
 
@@ -42,6 +45,9 @@ type Options struct {
 	Plans     []history.Plan // replay: exactly these instead of scenarios × subjects
 	Progress  func(Progress)
 
+	// Asked says that Subjects were named, and are not merely all that there are: a
+	// run that lacks one of them can't pass.
+	Asked bool
 	// Interleave executes trials in the order of the function of that name; not
 	// with Plans, whose order is kept.
 	Interleave bool
@@ -172,13 +178,14 @@ func (c *Campaign) subjects(ctx context.Context) error {
 	for _, s := range c.opt.Subjects {
 		names[s.Name] = s
 	}
+	maps.DeleteFunc(names, func(name string, _ *proxy.Spec) bool {
+		return !slices.ContainsFunc(c.Plans, func(p history.Plan) bool { return p.Subject == name })
+	})
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	var errs []error
+	gone := map[string]string{}
 	for name, spec := range names {
-		if !slices.ContainsFunc(c.Plans, func(p history.Plan) bool { return p.Subject == name }) {
-			continue
-		}
 		wg.Go(func() {
 			c.say("preparing subject " + name)
 			s, err := c.lab.Prepare(ctx, spec)
@@ -186,7 +193,7 @@ func (c *Campaign) subjects(ctx context.Context) error {
 			defer mu.Unlock()
 			switch {
 			case errors.Is(err, scenario.ErrUnavailable):
-				c.drop(name, err.Error())
+				gone[name] = err.Error()
 			case err != nil:
 				errs = append(errs, err)
 			default:
@@ -198,6 +205,9 @@ func (c *Campaign) subjects(ctx context.Context) error {
 	wg.Wait()
 	if err := errors.Join(errs...); err != nil {
 		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(gone)) {
+		c.drop(name, gone[name])
 	}
 	if len(c.Plans) == 0 {
 		return fmt.Errorf("%w: nothing to run: %s", ErrEnvironment, skipped(c.mani.Skipped))
@@ -221,12 +231,14 @@ func skipped(ss []history.Skip) string {
 
 // drop takes a subject's plans out and says why.
 func (c *Campaign) drop(subject, reason string) {
+	dropped := map[string]bool{} // scenario and variant: a replay may have no first trial
 	c.Plans = slices.DeleteFunc(c.Plans, func(p history.Plan) bool {
 		if p.Subject != subject {
 			return false
 		}
-		if p.Trial <= 1 {
-			c.mani.Skipped = append(c.mani.Skipped, history.Skip{Scenario: p.Scenario, Subject: subject, Variant: p.Variant, Reason: reason})
+		if cell := p.Scenario + " " + p.Variant; !dropped[cell] {
+			dropped[cell] = true
+			c.mani.Skipped = append(c.mani.Skipped, history.Skip{Scenario: p.Scenario, Subject: subject, Variant: p.Variant, Reason: reason, Unavailable: c.opt.Asked})
 		}
 		return true
 	})
@@ -348,23 +360,53 @@ func (c *Campaign) Run(ctx context.Context) error {
 	return c.failure(ctx)
 }
 
-// selfTest has the bed test itself before anything else, while nothing else runs.
-// What it shows is the verdict's matter: only a bed that did not come up is an
-// error.
+// attempts is how often the bed may test itself: a machine that is busy for a
+// moment can be trusted in the next.
+const attempts = 3
+
+// selfTest has the bed test itself before anything else, while nothing else runs,
+// until it can be trusted. What the last attempt shows is the verdict's matter:
+// only a bed that did not come up is an error. All attempts stay in the run folder.
 func (c *Campaign) selfTest(ctx context.Context) error {
-	p := scenario.SelfTestPlan(c.opt.Seed)
+	c.say("the bed tests itself: a stall of known length at the bare origin")
+	p, bed := scenario.SelfTestPlan(c.opt.Seed), topology.NewBed(c.rt.nodes, c.opt.Slots+1)
+	return untilTrusted(func(n int) (bool, error) {
+		p.Trial = n
+		said, err := c.attempt(ctx, bed, p)
+		if err == nil && said.Verdict != verdict.Pass && ctx.Err() == nil {
+			c.say("self-test: " + said.Reason)
+		}
+		return said.Verdict == verdict.Pass, errors.Join(err, ctx.Err())
+	})
+}
+
+// untilTrusted makes attempts, from 1, until one passes or can't be made.
+func untilTrusted(attempt func(n int) (passed bool, err error)) error {
+	for n := 1; n <= attempts; n++ {
+		if passed, err := attempt(n); passed || err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// attempt is one self-test, and the manifest's until there is another.
+func (c *Campaign) attempt(ctx context.Context, bed *topology.Bed, p history.Plan) (verdict.SelfTest, error) {
 	c.mu.Lock()
 	c.mani.SelfTest = p.Key()
 	err := c.saveManifest()
 	c.mu.Unlock()
 	if err != nil {
-		return err
+		return verdict.SelfTest{}, err
 	}
-	c.say("the bed tests itself: a stall of known length at the bare origin")
-	if err := c.lab.Execute(ctx, topology.NewBed(c.rt.nodes, c.opt.Slots+1), p); errors.Is(err, scenario.ErrSetup) {
-		return err
+	if err := c.lab.Execute(ctx, bed, p); errors.Is(err, scenario.ErrSetup) {
+		return verdict.SelfTest{}, err
 	}
-	return ctx.Err()
+	t, err := history.ReadTrial(history.TrialDir(c.opt.Out, p.Key()))
+	if err != nil {
+		return verdict.SelfTest{}, fmt.Errorf("self-test: %w", err)
+	}
+	return verdict.JudgeSelfTest(t), nil
 }
 
 // abandon ends trials that will never begin, so that nobody awaits them.

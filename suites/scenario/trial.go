@@ -407,6 +407,7 @@ func (t *trial) finish(ctx context.Context, err error) error {
 		errs = append(errs, os.WriteFile(filepath.Join(t.dir, history.LogFile), t.log, 0o644))
 	}
 	t.mu.Lock()
+	t.info.Events = map[string]int{history.ClientFile: t.client.Len(), history.OriginFile: t.origin.Len(), history.FaultFile: t.fault.Len()}
 	switch {
 	case ctx.Err() != nil:
 		t.info.Status, t.info.Error = "interrupted", "the run was stopped"

@@ -164,17 +164,60 @@ func rows(bugs []zoo.Bug, res verdict.Result) []Row {
 	return out
 }
 
+// Reference is what came of trials of the reference proxy.
+type Reference struct {
+	Planned  int
+	Decided  int
+	Fired    []verdict.Trial // in which a check found something, whatever the verdict
+	SelfTest *verdict.SelfTest
+}
+
+// minDecided is the share of the planned trials that must be decided: of trials
+// that were not, the checks' silence says less.
+const minDecided = 0.95
+
+// Doubt says why the trials prove nothing; nothing if they do.
+func (r Reference) Doubt() string {
+	switch {
+	case r.SelfTest == nil:
+		return "the bed did not test itself"
+	case r.SelfTest.Verdict != verdict.Pass:
+		return "the bed can't be trusted: " + r.SelfTest.Reason
+	case r.Planned == 0 || float64(r.Decided) < minDecided*float64(r.Planned):
+		return fmt.Sprintf("only %d of %d trials were decided, want %.0f %%: try again on a machine with less to do", r.Decided, r.Planned, 100*minDecided)
+	}
+	return ""
+}
+
+// String is the result in one sentence.
+func (r Reference) String() string {
+	return fmt.Sprintf("%d of %d trials (%d decided) had a check fire", len(r.Fired), r.Planned, r.Decided)
+}
+
+// reference counts what a judged run of the reference proxy showed.
+func reference(planned int, res verdict.Result) Reference {
+	r := Reference{Planned: planned, SelfTest: res.SelfTest}
+	for _, t := range res.Trials {
+		if t.Verdict != verdict.Inconclusive {
+			r.Decided++
+		}
+		if t.Found > 0 {
+			r.Fired = append(r.Fired, t)
+		}
+	}
+	return r
+}
+
 // AA runs the reference proxy n times on each scenario on which a bug must be
-// caught and whose name one of the globs matches, and returns the trials that
-// failed and how many were decided.
-func AA(ctx context.Context, n int, only []string, opt Options) (failed []verdict.Trial, decided int, err error) {
+// caught and whose name one of the globs matches.
+func AA(ctx context.Context, n int, only []string, opt Options) (Reference, error) {
 	all, err := scenarios()
 	if err != nil {
-		return nil, 0, err
+		return Reference{}, err
 	}
 	ref, err := proxy.Load(filepath.Join(opt.Root, "proxy", "subjects", "go.yaml"))
 	if err != nil {
-		return nil, 0, err
+		return Reference{}, err
 	}
 	names := map[string]string{}
 	for _, b := range zoo.Bugs() {
@@ -189,24 +232,17 @@ func AA(ctx context.Context, n int, only []string, opt Options) (failed []verdic
 		for trial := 1; trial <= n; trial++ {
 			p, err := plan(all, name, variant, ref, opt.Seed, trial)
 			if err != nil {
-				return nil, 0, err
+				return Reference{}, err
 			}
 			plans = append(plans, p)
 		}
 	}
 	if len(plans) == 0 {
-		return nil, 0, fmt.Errorf("no scenario of the zoo matches %s", strings.Join(only, ","))
+		return Reference{}, fmt.Errorf("no scenario of the zoo matches %s", strings.Join(only, ","))
 	}
-	res, err := measure(ctx, unique(plans), []*proxy.Spec{ref}, opt)
-	for _, t := range res.Trials {
-		if t.Verdict != verdict.Inconclusive {
-			decided++
-		}
-		if t.Verdict == verdict.Fail {
-			failed = append(failed, t)
-		}
-	}
-	return failed, decided, err
+	plans = unique(plans)
+	res, err := measure(ctx, plans, []*proxy.Spec{ref}, opt)
+	return reference(len(plans), res), err
 }
 
 // unique drops plans of the same key: a bug may ask for the variant that is first anyway.

@@ -44,7 +44,7 @@ const ours = "faultbed"
 
 // clients that run a closed loop, ours first.
 var closedClients = []client{
-	{name: ours, bin: "labnode", args: func(j job) []string {
+	{name: ours, bin: "labnode", report: oursReport, args: func(j job) []string {
 		return []string{"closed", "--addr", j.addr, "--connections", itoa(connections), "--for", j.lasts.String(), "--ledger", ledger(j)}
 	}},
 	{name: "wrk", bin: "wrk", args: func(j job) []string {
@@ -81,14 +81,22 @@ func seconds(d time.Duration) string { return itoa(int(d.Round(time.Second)/time
 func ledger(j job) string            { return filepath.Join(j.dir, "client.fbl") }
 func vegetaTarget(j job) string      { return "GET " + j.url + "\n" }
 
-// oursReport reads the one line that labnode prints.
+// oursReport reads the one line that labnode prints. A run of which a request did
+// not end ok has failed: its figures are those of something else.
 func oursReport(_ *bench, _ job, stdout []byte) (outcome, error) {
 	var r struct {
-		P99 time.Duration `json:"p99"`
-		Lag time.Duration `json:"lag"`
+		Requests int64            `json:"requests"`
+		Outcomes map[string]int64 `json:"outcomes"`
+		P99      time.Duration    `json:"p99"`
+		Lag      time.Duration    `json:"lag"`
 	}
-	err := json.Unmarshal(stdout, &r)
-	return outcome{r.P99, r.Lag}, err
+	if err := json.Unmarshal(stdout, &r); err != nil {
+		return outcome{}, err
+	}
+	if ok := r.Outcomes["ok"]; ok != r.Requests || ok == 0 {
+		return outcome{}, fmt.Errorf("the run failed: of %d requests %d ended ok: %v", r.Requests, ok, r.Outcomes)
+	}
+	return outcome{r.P99, r.Lag}, nil
 }
 
 // vegeta keeps one record a request in a file, as ours does.

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -104,7 +105,7 @@ func TestReports(t *testing.T) {
 		"hey":    {heyReport, "Latency distribution:\n  95% in 0.0042 secs\n  99% in 0.0060 secs\n", 6 * time.Millisecond},
 		"wrk2":   {wrk2Report, " 90.000%    1.02ms\n 99.000%  455.17ms\n 99.900%    0.50s \n", 455170 * time.Microsecond},
 		"fortio": {fortioReport, `{"requests":1,"p99":0.0024}`, 2400 * time.Microsecond},
-		"ours":   {oursReport, `{"p99":450000000,"lag":25000}`, 450 * time.Millisecond},
+		"ours":   {oursReport, `{"requests":2,"outcomes":{"ok":2},"p99":450000000,"lag":25000}`, 450 * time.Millisecond},
 	} {
 		if got, err := c.report(nil, job{}, []byte(c.text)); err != nil || got.p99.Round(time.Microsecond) != c.want {
 			t.Errorf("%s: %v, %v, want %v", name, got.p99, err, c.want)
@@ -153,4 +154,22 @@ func FuzzProc(f *testing.F) {
 		heyReport(nil, job{}, b)
 		wrk2Report(nil, job{}, b)
 	})
+}
+
+func TestOursReport(t *testing.T) {
+	for text, want := range map[string]string{
+		`{"requests":3,"outcomes":{"ok":3},"p99":2000,"lag":1000}`: "",
+		`{"requests":3,"outcomes":{"ok":2,"reset":1}}`:             "of 3 requests 2 ended ok",
+		`{"requests":0,"outcomes":{}}`:                             "of 0 requests",
+		`{"requests":3}`:                                           "0 ended ok",
+		`nonsense`:                                                 "invalid character",
+	} {
+		o, err := oursReport(nil, job{}, []byte(text))
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", text, err, want)
+		}
+		if err == nil && (o.p99 != 2000 || o.lag != 1000) {
+			t.Errorf("%s: %+v", text, o)
+		}
+	}
 }
