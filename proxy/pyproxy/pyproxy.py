@@ -14,7 +14,7 @@ differs in this:
 - Under aiohttp 3.7, which would unpack them unasked, compressed request bodies
   are refused: 415.
 - What aiohttp's parser lets pass and nobody may forward is refused with 400: white
-  space in a field's name, and Transfer-Encoding in an HTTP/1.0 request.
+  space in a field's name, Transfer-Encoding in an HTTP/1.0 request, no Host or two.
 - A client or origin that half-closes a connection closes it, as asyncio does.
 
 Crash hooks (FAULTBED_CRASH_HOOKS=1, request header X-Faultbed-Crash): exception,
@@ -639,8 +639,10 @@ TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 def unframed(request):
-    """Tells whether a head must not be forwarded (RFC 9112 sections 5.1 and 6.1)."""
+    """Tells whether a head must not be forwarded (RFC 9112 sections 3.2, 5.1 and 6.1)."""
     if request.version < (1, 1) and "Transfer-Encoding" in request.headers:
+        return True
+    if request.version >= (1, 1) and len(request.headers.getall("Host", ())) != 1:
         return True
     return not all(TOKEN.fullmatch(name) for name in request.headers)
 

@@ -156,3 +156,21 @@ func TestFaultsThatCantBite(t *testing.T) {
 		t.Errorf("one after the other, and on another leg: %v", err)
 	}
 }
+
+// TestScriptsThatWouldNotShow: the class can't carry them, or they break nothing.
+func TestScriptsThatWouldNotShow(t *testing.T) {
+	for item, want := range map[string]string{
+		"{class: upload, rate: 1, script: cut 300}":           "its answer has 64 bytes",
+		"{class: short, rate: 1, size: 100, script: cut 100}": "its answer has 100 bytes",
+		"{class: stream, rate: 1, script: longer 5}":          "no Content-Length",
+		"{class: websocket, count: 1, script: drop}":          "takes no script",
+		"{class: sse, rate: 1, script: longer 5}":             "takes no script",
+		"{class: short, rate: 1, script: early 413}":          "is for an upload",
+		"{class: abort, rate: 1}":                             "set hold",
+	} {
+		_, err := scenario.Load("test.yaml", []byte("name: mine/one\ndescription: one\nduration: 1s\nload: ["+item+"]\n"))
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", item, err, want)
+		}
+	}
+}

@@ -153,6 +153,9 @@ func (l LoadItem) arrival(at int64, lane, n int) history.Arrival {
 		names := raw.Names()
 		a.Param = names[n%len(names)]
 	}
+	if seed, ok := raw.Find(a.Param); ok && l.Raw != "" {
+		a.Lawful = string(seed.Lawful)
+	}
 	if l.Client != "careful" {
 		a.Client = l.Client
 	}

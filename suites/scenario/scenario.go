@@ -211,7 +211,7 @@ func (s *Scenario) check() error {
 	for i, l := range s.Load {
 		at := fmt.Sprintf("$.load[%d]", i)
 		arrivals += l.expected()
-		_, bad := script.Parse(l.Script)
+		do, bad := script.Parse(l.Script)
 		switch {
 		case l.sources() != 1:
 			return s.doc.Errorf(at+".class", "want one of rate, burst, trace and count")
@@ -221,6 +221,10 @@ func (s *Scenario) check() error {
 			return s.doc.Errorf(at+".burst", "bursts come every so often: set every, at least 1ms")
 		case bad != nil:
 			return s.doc.Errorf(at+".script", "%v", bad)
+		case l.Script != "" && l.cantTell(do) != "":
+			return s.doc.Errorf(at+".script", "%s", l.cantTell(do))
+		case l.Class == "abort" && l.Hold == 0:
+			return s.doc.Errorf(at+".class", "a client leaves at half of hold: set hold")
 		case (l.Class == "raw") != (l.Raw != ""):
 			return s.doc.Errorf(at+".class", "class raw and the key raw belong together")
 		case l.Raw != "" && l.Raw != "*" && !slices.Contains(raw.Names(), l.Raw):
@@ -294,6 +298,32 @@ func (f FaultItem) until(end schema.Duration) schema.Duration {
 		return end
 	}
 	return f.At + f.For
+}
+
+// cantTell says why a script would not show in an item's answers; nothing if it
+// does.
+func (l LoadItem) cantTell(do script.Do) string {
+	c := history.Class(l.Class)
+	size, chunked := l.Size, false
+	switch c {
+	case history.Short, history.Fresh, history.Slow, history.Headers, history.Reader:
+	case history.Upload, history.Expects, history.Writer:
+		size = 64
+	case history.Stream, history.Abort, history.Trailers:
+		chunked = true
+	default:
+		return fmt.Sprintf("class %s takes no script", c)
+	}
+	uploads := c == history.Upload || c == history.Expects || c == history.Writer || c == history.Trailers
+	switch {
+	case do.Verb == "cut" && do.N >= size:
+		return fmt.Sprintf("its answer has %d bytes: cut fewer", size)
+	case do.Verb == "longer" && chunked:
+		return fmt.Sprintf("the answer to class %s has no Content-Length that could be wrong", c)
+	case (do.Verb == "unread" || do.Verb == "early" || do.Verb == "echo") && !uploads:
+		return fmt.Sprintf("%s is for an upload, class %s has none", do.Verb, c)
+	}
+	return ""
 }
 
 // sources counts the ways in which an item says when its arrivals come.
