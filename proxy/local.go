@@ -25,7 +25,7 @@ func (s *Spec) Local(ctx context.Context) error {
 	case s.Get.Executable != nil:
 		return s.present(s.Get.Executable.Path)
 	case s.Process == nil:
-		return fmt.Errorf("subject %s: it needs a container: its file has no process.program", s.Name)
+		return fmt.Errorf("subject %s: it needs a container, for its file does not say which program of this machine it is: add process: {program: /path/of/it}", s.Name)
 	}
 	if err := s.present(s.Process.Program); err != nil {
 		return err

@@ -185,6 +185,7 @@ func (f *corpusFlags) serve() *cobra.Command {
 			if err := bySNI(ctx, s, listen); err != nil {
 				return err
 			}
+			fmt.Fprintf(os.Stderr, "serving %d cases by SNI on %s; anchors: faultbed certs make DIR, roots.pem of each case; stop with Ctrl-C\n", len(infos), listen)
 			if ports != "" {
 				if err := byPort(ctx, s, infos, ports); err != nil {
 					return err

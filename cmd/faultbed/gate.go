@@ -1,13 +1,18 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
+	"faultbed/proxy"
+	"faultbed/suites/scenario"
 	"fmt"
 	"io"
 	"os"
+	"path"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"faultbed/reports"
@@ -70,6 +75,11 @@ as in an SPRT), so that looking often passes nothing falsely.`,
 // check reads the gate's file before anything is run.
 func (f *gateFlags) check(cmd *cobra.Command, args []string) error {
 	changed := cmd.Flags().Changed
+	for _, flag := range []string{"subject", "scenario", "trials", "seed", "runtime", "out", "interleave"} {
+		if len(args) == 1 && changed(flag) {
+			return fmt.Errorf("%w: --%s is for a fresh run, %s is one that was made", errUsage, flag, args[0])
+		}
+	}
 	switch {
 	case changed("budget") && f.budget <= 0:
 		return fmt.Errorf("%w: --budget %v: want more than 0, such as 10m", errUsage, f.budget)
@@ -129,6 +139,9 @@ func (f *gateFlags) run(ctx context.Context, args []string) (verdict.Result, err
 	if err != nil {
 		return verdict.Result{}, err
 	}
+	if err := f.aimless(opt); err != nil {
+		return verdict.Result{}, err
+	}
 	if f.budget > 0 {
 		opt.Trials = 1
 		f.spender = newSpender(f.rules, f.budget, f.keepGoing)
@@ -136,6 +149,21 @@ func (f *gateFlags) run(ctx context.Context, args []string) (verdict.Result, err
 		f.opened = f.spender.opened
 	}
 	return f.campaign(ctx, opt)
+}
+
+// aimless refuses a limit that no cell of a fresh run will match, before time is
+// spent on it.
+func (f *gateFlags) aimless(opt campaign.Options) error {
+	matches := func(glob, name string) bool { ok, _ := path.Match(glob, name); return glob == "" || ok }
+	for _, l := range f.rules.Limits {
+		subject := slices.ContainsFunc(opt.Subjects, func(s *proxy.Spec) bool { return matches(l.Subject, s.Name) })
+		if subject && slices.ContainsFunc(opt.Scenarios, func(s *scenario.Scenario) bool { return matches(l.Scenario, s.Name) }) {
+			continue
+		}
+		return fmt.Errorf("%w: %s: the limit for scenario %q, subject %q matches nothing that this run would measure (a * does not cross a /: all scenarios are */*)",
+			campaign.ErrInput, f.file, l.Scenario, cmp.Or(l.Subject, "*"))
+	}
+	return nil
 }
 
 // outcome is the gate's exit. A promise broken for good beats an environment that

@@ -116,6 +116,10 @@ func hint(err error) string {
 		return se.Hint
 	case errors.Is(err, errUsage):
 		return "faultbed --help"
+	case errors.Is(err, scenario.ErrUnready):
+		return "the subject's own last lines are above; its command and configuration are in its YAML, its whole output in subject.log of the trial's folder"
+	case errors.Is(err, scenario.ErrUnavailable):
+		return ""
 	case errors.Is(err, campaign.ErrEnvironment), errors.Is(err, scenario.ErrSetup):
 		return "faultbed doctor says what this machine lacks"
 	}

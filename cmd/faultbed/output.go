@@ -181,7 +181,7 @@ func printProblems(w io.Writer, dir string, r verdict.Result) {
 		why := strings.ReplaceAll(c.Reason, "\n", "; ")
 		fmt.Fprintf(w, "\n%s %s on %s%s: %s\n", strings.TrimSpace(marks[c.Verdict]), c.Scenario, c.Subject, variant(c.Variant), clip(why, 200))
 		if key := example(r, c); key != "" {
-			fmt.Fprintf(w, "     %s#trial-%s; again: faultbed replay %s --trial %s%s\n", filepath.Join(dir, reports.HTMLFile), key, dir, key, own(c.Subject))
+			fmt.Fprintf(w, "     %s#trial-%s; again: faultbed replay %s --trial %s%s\n", filepath.Join(dir, reports.HTMLFile), key, dir, key, own(r, c.Subject))
 		}
 	}
 }
@@ -196,13 +196,28 @@ func example(r verdict.Result, c verdict.Cell) string {
 	return ""
 }
 
-// own is the flag that a replay needs for a subject that is not built in.
-func own(subject string) string {
+// own is the flag that a replay needs for a subject that is not built in: the
+// files that the run was given.
+func own(r verdict.Result, subject string) (flags string) {
 	all, _ := proxy.Embedded()
 	if slices.ContainsFunc(all, func(s *proxy.Spec) bool { return s.Name == subject }) {
 		return ""
 	}
-	return " --subject FILE"
+	for i, arg := range r.Manifest.Args {
+		value, joined := strings.CutPrefix(arg, "--subject=")
+		if !joined && i > 0 && r.Manifest.Args[i-1] == "--subject" {
+			value = arg
+		}
+		for file := range strings.SplitSeq(value, ",") {
+			if isFile(file) && (joined || r.Manifest.Args[max(i-1, 0)] == "--subject") {
+				flags += " --subject " + file
+			}
+		}
+	}
+	if flags == "" {
+		return " --subject FILE"
+	}
+	return flags
 }
 
 func variant(v string) string {

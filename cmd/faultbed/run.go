@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"faultbed/fixtures"
@@ -124,6 +125,9 @@ func pick[T any](what string, want []string, all []T, name func(T) string, load 
 			if err != nil {
 				return nil, err
 			}
+			if slices.Contains(names, name(x)) {
+				return nil, fmt.Errorf("%w: --%s %s: %q is the name of a built-in %s: give it another", campaign.ErrInput, what, w, name(x), what)
+			}
 			if seen[name(x)] {
 				return nil, fmt.Errorf("%w: --%s %s: there is another %s with the name %q", campaign.ErrInput, what, w, what, name(x))
 			}
@@ -237,7 +241,10 @@ func (f *runFlags) finish(dir string) (verdict.Result, error) {
 		if res.SelfTest != nil {
 			fmt.Printf("\nself-test: %s: %s\n", res.SelfTest.Verdict, res.SelfTest.Reason)
 		}
-		fmt.Printf("\n%s: %s\nreport: %s\n", res.Verdict, res.Reason, filepath.Join(dir, reports.HTMLFile))
+		if f.gated == nil { // else the gate has the last word
+			fmt.Printf("\n%s: %s\n", res.Verdict, res.Reason)
+		}
+		fmt.Printf("report: %s\n", filepath.Join(dir, reports.HTMLFile))
 	}
 	return res, nil
 }

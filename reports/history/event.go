@@ -47,6 +47,12 @@ const (
 	Port    Kind = "port"    // what a connect to the subject's address gave after its exit: Outcome refused, or ok if something listens still
 )
 
+// Kinds lists the enum.
+func Kinds() []Kind {
+	return []Kind{Begin, End, Unsent, WSClose, GoAway, Rst, Info, Retry, Spent, TLSCell, Request, Response, ConnOpen, ConnClose, Handshake,
+		UploadDone, Recv, Start, Ready, Inject, Lift, Bite, Signal, Exit, Killed, Orphan, Usage, Restart, Error, Note, Port, Shown}
+}
+
 // NoHandler is the Detail of a [Signal] to a process that had no handler for it
 // at that instant: the kernel drops it if the process is PID 1 of its namespace.
 const NoHandler = "no handler"

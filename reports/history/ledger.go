@@ -252,10 +252,23 @@ func (l *lines) next(into []Event) ([]Event, error) {
 			l.spoilt(err)
 			continue
 		}
+		if !kinds[e.Kind] {
+			l.spoilt(fmt.Errorf("unknown kind %q", e.Kind))
+			continue
+		}
 		into = append(into, e)
 	}
 	return into, nil
 }
+
+// kinds is the enum, as a set.
+var kinds = func() map[Kind]bool {
+	out := map[Kind]bool{}
+	for _, k := range Kinds() {
+		out[k] = true
+	}
+	return out
+}()
 
 func (l *lines) spoilt(err error) {
 	if l.bad++; l.bad == 1 {

@@ -113,6 +113,7 @@ func TestDecodeLedger(t *testing.T) {
 		"bad in the middle":            {good + "{\"t\":\n" + good, 2, false, "line 2: "},
 		"blank in the middle":          {good + "\n" + good, 2, false, "line 2: "},
 		"a wrong type":                 {good + good + `{"t":"soon"}` + "\n", 2, false, "one line is no event and was left out, line 3: "},
+		"an unknown kind":              {good + `{"t":1,"kind":"requst"}` + "\n", 1, false, "one line is no event and was left out, line 2: unknown kind"},
 		"several bad":                  {"x\n" + good + "y\nz", 1, true, "2 lines are no events and were left out, the first is line 1: "},
 		"a long line":                  {`{"t":1,"kind":"note","node":"bed","detail":"` + strings.Repeat("x", 1<<20) + "\"}\n", 1, false, ""},
 		"a field of a later version":   {`{"t":1,"kind":"note","node":"bed","later":1}` + "\n", 1, false, ""},

@@ -213,7 +213,7 @@ func TestReadRunWithDamage(t *testing.T) {
 		"torn plan of a complete run": {"complete", history.PlanFile, "{", "plan.json: torn file"},
 		"newer plan":                  {"running", history.PlanFile, encode(t, newer), "version 2 is newer"},
 		"plan of another shape":       {"running", history.PlanFile, `{"version":"one"}`, "version"},
-		"bad line in a ledger":        {"running", history.ClientFile, "x\n{}\n", "client ledger: one line is no event and was left out, line 1"},
+		"bad line in a ledger":        {"running", history.ClientFile, "x\n{\"kind\":\"note\"}\n", "client ledger: one line is no event and was left out, line 1"},
 		"no plan, though it began":    {"complete", history.PlanFile, "gone", "plan.json: no such file"},
 		"no ledger, though complete":  {"complete", history.FaultFile, "gone", "fault ledger: it is missing"},
 		"bad trial.json":              {"complete", history.TrialFile, `{"t0":"now"}`, "trial.json: json: cannot unmarshal"},

@@ -29,7 +29,7 @@ const (
 // Write renders a judged run, and what gates decided of it before the matrix.
 func Write(w io.Writer, r verdict.Result, gates ...gate.Result) error {
 	p := &page{room: Limit}
-	p.head(r)
+	p.head(r, gates)
 	p.foot = howTo
 	p.room -= len(p.foot)
 	for _, g := range gates {
@@ -81,10 +81,16 @@ func (p *page) section(head string, lines []string, tail, unit string) {
 	}
 }
 
-func (p *page) head(r verdict.Result) {
+// head has the last word on top: the gate's, if one was asked.
+func (p *page) head(r verdict.Result, gates []gate.Result) {
 	n := layout.Count(r)
-	p.put(fmt.Sprintf("## %s faultbed: %s\n\n**%s.** %d cells passed, %d failed, %d undecided, %d skipped; %d trials judged, %d never began.\n",
-		layout.Mark(r.Verdict), r.Verdict, text(r.Reason, maxReason), n[verdict.Pass], n[verdict.Fail], n[verdict.Inconclusive],
+	title := fmt.Sprintf("%s faultbed: %s", layout.Mark(r.Verdict), r.Verdict)
+	if len(gates) > 0 {
+		g := gates[len(gates)-1]
+		title = fmt.Sprintf("%s faultbed gate: %s", layout.Mark(g.Verdict), g.Verdict)
+	}
+	p.put(fmt.Sprintf("## %s\n\n**%s.** %d cells passed, %d failed, %d undecided, %d skipped; %d trials judged, %d never began.\n",
+		title, text(r.Reason, maxReason), n[verdict.Pass], n[verdict.Fail], n[verdict.Inconclusive],
 		len(r.Manifest.Skipped), len(r.Trials), len(r.Missing)))
 	if r.SelfTest != nil {
 		p.put(fmt.Sprintf("\nSelf-test of the bed: %s %s\n", layout.Mark(r.SelfTest.Verdict), text(r.SelfTest.Reason, maxReason)))

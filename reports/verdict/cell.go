@@ -120,10 +120,25 @@ func headline(c Cell, trials []Trial) string {
 	case t.Starting != nil:
 		return startLine(t.Starting)
 	}
+	if c.Verdict == Fail {
+		return broken(trials)
+	}
 	if before := c.Requests[0]; c.Requests[1].N == 0 && before.N > 0 { // no fault acted
 		return fmt.Sprintf("%d of %d failed", before.Failed, before.N)
 	}
 	return duringLine(c.Requests[1], c.Verdict)
+}
+
+// broken names what the first failed trial broke: "framing (6), trailers (23)".
+func broken(trials []Trial) string {
+	i := slices.IndexFunc(trials, func(t Trial) bool { return t.Verdict == Fail })
+	var names []string
+	for _, r := range trials[i].Reasons {
+		if name, _, ok := strings.Cut(r, ": "); ok && strings.HasSuffix(name, ")") && len(names) < 2 {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, ", ")
 }
 
 func drainLine(d stats.Duration) string {

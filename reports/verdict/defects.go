@@ -20,10 +20,32 @@ func defects(v *check.View) []string {
 		out = append(out, "requests were begun and T0 is unknown: no time of them counts from the plan's")
 	}
 	out = append(out, strays(v)...)
+	if s := unseen(v); s != "" {
+		out = append(out, s)
+	}
 	if s := contradictions(v); s != "" {
 		out = append(out, s)
 	}
 	return out
+}
+
+// unseen tells of an origin ledger that knows nothing of what clients were
+// answered: it is another trial's, or empty.
+func unseen(v *check.View) string {
+	n := 0
+	for _, x := range v.Exchanges {
+		if !x.IsRequest() || x.Outcome() != history.OK || v.Plan.Engine != "timeline" {
+			continue
+		}
+		if len(x.Origin) > 0 {
+			return ""
+		}
+		n++
+	}
+	if n < 10 {
+		return ""
+	}
+	return fmt.Sprintf("%d requests were answered, and the origin ledger knows none of them", n)
 }
 
 // strays tells of begins and ends that fit no exchange.

@@ -122,12 +122,12 @@ func notes(v *check.View) (out []string) {
 // decide puts validity before verdict, save that a violation which no weakness
 // of the bed can explain still fails.
 func decide(v *check.View, j Trial, found []check.Violation) (Verdict, []string) {
-	invalid := invalidity(v, j)
+	invalid, idle := invalidity(v, j), unbitten(j)
 	switch {
-	case len(invalid) > 0 && !sure(j, v):
-		return Inconclusive, invalid
+	case len(invalid) > 0 && !sure(j, v), len(idle) > 0 && !sure(j, v) && !regardless(v, found):
+		return Inconclusive, append(invalid, idle...)
 	case len(found) > 0:
-		return Fail, append(reasons(found), invalid...)
+		return Fail, slices.Concat(reasons(found), invalid, idle)
 	}
 	return Pass, []string{"every check that applies held"}
 }
@@ -188,12 +188,25 @@ func invalidity(v *check.View, j Trial) []string {
 	for _, late := range lateReplicas(v) {
 		add(true, "%s", late)
 	}
-	if j.Status == "complete" {
-		for _, f := range j.Faults {
-			add(f.Bites == 0, "fault %s (%s) bit nothing", f.ID, f.Kind)
+	return out
+}
+
+// unbitten tells of faults that touched nothing: a pass over them would be none.
+func unbitten(j Trial) (out []string) {
+	for _, f := range j.Faults {
+		if j.Status == "complete" && f.Bites == 0 {
+			out = append(out, fmt.Sprintf("fault %s (%s) bit nothing", f.ID, f.Kind))
 		}
 	}
 	return out
+}
+
+// regardless tells whether a promise was broken that no fault excuses, bitten or
+// not: a request failed while none acted, or the subject died. Of a fault that
+// never took effect nobody knows when it acted.
+func regardless(v *check.View, found []check.Violation) bool {
+	unknown := slices.ContainsFunc(v.Windows, func(w check.Window) bool { return w.From == 0 })
+	return !unknown && slices.ContainsFunc(found, func(x check.Violation) bool { return x.Check == "outside" || x.Check == "survives" })
 }
 
 // errorsOf are what the load itself lacked.

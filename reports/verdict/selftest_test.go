@@ -123,3 +123,21 @@ func TestSelfTest(t *testing.T) {
 		}
 	}
 }
+
+// TestAnOriginThatKnowsNothing: clients were answered, and the origin ledger is
+// empty, or another trial's. That is no verdict on the subject.
+func TestAnOriginThatKnowsNothing(t *testing.T) {
+	var many []build
+	for i := range 12 {
+		many = append(many, request(fmt.Sprint("m", i), history.Short, 2100+int64(i), 2105+int64(i), history.OK))
+	}
+	x := timeline(many...)
+	x.Origin = nil
+	if j := verdict.JudgeTrial(x); j.Verdict != verdict.Inconclusive || !strings.Contains(strings.Join(j.Reasons, "; "), "knows none of them") {
+		t.Errorf("%s: %v", j.Verdict, j.Reasons)
+	}
+	x.Origin = []history.Event{{T: t0 + 2102*ms, Kind: history.Request, ID: "m1"}}
+	if j := verdict.JudgeTrial(x); j.Verdict != verdict.Pass {
+		t.Errorf("one is known: %s: %v", j.Verdict, j.Reasons)
+	}
+}

@@ -151,7 +151,7 @@ func TestFaultsThatCantBite(t *testing.T) {
 			t.Errorf("%s: %v, want %q", text, err, want)
 		}
 	}
-	apart := "name: mine/one\ndescription: one\nduration: 3s\nfaults:\n - {fault: wire.refuse, leg: back, at: 1s, for: 1s}\n - {fault: wire.silent-accept, leg: back, at: 2s, for: 1s}\n - {fault: wire.silent-accept, leg: front, at: 1s, for: 1s}\n"
+	apart := "name: mine/one\ndescription: one\nduration: 3s\nload: [{class: short, rate: 1}]\nfaults:\n - {fault: wire.refuse, leg: back, at: 1s, for: 1s}\n - {fault: wire.silent-accept, leg: back, at: 2s, for: 1s}\n - {fault: wire.silent-accept, leg: front, at: 1s, for: 1s}\n"
 	if _, err := scenario.Load("test.yaml", []byte(apart)); err != nil {
 		t.Errorf("one after the other, and on another leg: %v", err)
 	}

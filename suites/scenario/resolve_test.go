@@ -283,7 +283,7 @@ faults:
 }
 
 func TestSupportsSaysWhatIsLacking(t *testing.T) {
-	s := yaml(t, "duration: 1s\nrequires: [http1, crash-python]\n")
+	s := yaml(t, "duration: 1s\nrequires: [http1, crash-python]\nload: [{class: short, rate: 1}]\n")
 	if ok, why := scenario.Supports(s, subject(t, "go")); ok || !strings.Contains(why, "crash-python") {
 		t.Errorf("go: %v %q", ok, why)
 	}

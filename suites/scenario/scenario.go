@@ -223,6 +223,8 @@ func (s *Scenario) check() error {
 			return s.doc.Errorf(at+".script", "%v", bad)
 		case l.Script != "" && l.cantTell(do) != "":
 			return s.doc.Errorf(at+".script", "%s", l.cantTell(do))
+		case l.Hold > 0 && !l.holds(do):
+			return s.doc.Errorf(at+".class", "hold means nothing to class %s: its answer comes at once (class slow holds it back, script late or drip N too)", l.Class)
 		case l.Class == "abort" && l.Hold == 0:
 			return s.doc.Errorf(at+".class", "a client leaves at half of hold: set hold")
 		case (l.Class == "raw") != (l.Raw != ""):
@@ -245,6 +247,9 @@ func (s *Scenario) check() error {
 		if err := cmp.Or(s.checkFault(i), s.checkReach(i), s.checkBeside(i)); err != nil {
 			return err
 		}
+	}
+	if s.Engine == Timeline && len(s.Load) == 0 {
+		return s.doc.Errorf("$.name", "without load nothing would be measured: name at least one item under load")
 	}
 	return nil
 }
@@ -324,6 +329,16 @@ func (l LoadItem) cantTell(do script.Do) string {
 		return fmt.Sprintf("%s is for an upload, class %s has none", do.Verb, c)
 	}
 	return ""
+}
+
+// holds tells whether an item's hold has a meaning.
+func (l LoadItem) holds(do script.Do) bool {
+	switch c := history.Class(l.Class); c {
+	case history.Slow, history.Stream, history.Abort, history.Events, history.Reader, history.Writer, history.H2Stream:
+		return true
+	default:
+		return c.IsHeld() || do.Verb == "drip" || do.Verb == "late"
+	}
 }
 
 // sources counts the ways in which an item says when its arrivals come.

@@ -25,6 +25,8 @@ import (
 var (
 	// ErrSetup is a bed or a subject that did not come up.
 	ErrSetup = errors.New("set-up failed")
+	// ErrUnready is a subject that ended or never answered its readiness probe.
+	ErrUnready = errors.New("the subject is not ready")
 	// ErrInjector is an injector that failed: the subject can't be blamed.
 	ErrInjector = errors.New("injector failed")
 )
@@ -356,7 +358,7 @@ func (t *trial) unready(ctx context.Context, rep *replica, why error) error {
 	t.log = append(t.log, log...)
 	t.reps[rep.index] = nil
 	t.mu.Unlock()
-	return fmt.Errorf("%w: subject %s: %w; its last lines: %s", ErrSetup, t.plan.Subject, why, topology.Tail(string(log), 5))
+	return fmt.Errorf("%w: %w: %s: %w; its last lines: %s", ErrSetup, ErrUnready, t.plan.Subject, why, topology.Tail(string(log), 5))
 }
 
 // close ends sessions and subjects. Every step has a deadline of its own.
