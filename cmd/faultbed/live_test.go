@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -296,6 +297,11 @@ func TestThirdInterrupt(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it runs a campaign: not with -short")
 	}
+	// A child inherits what is ignored, as SIGHUP is under nohup, and not what is
+	// handled.
+	handled := make(chan os.Signal, 1)
+	signal.Notify(handled, syscall.SIGHUP)
+	defer signal.Stop(handled)
 	l := begin(t, "process", "go")
 	l.await("load", l.loaded)
 	for _, s := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
