@@ -35,7 +35,10 @@ func (v *View) unfounded(x *Exchange, d []history.Event, tries int) string {
 	switch {
 	case v.declares("retries-dead-connections"):
 		most = len(d)
-		if second := v.secondNew(x, d); second >= 0 && tries == 1 {
+		// Where the origin itself kills each connection, net/http goes on from one
+		// that waited in its pool to the next, and what it dials joins them.
+		killed := slices.Contains([]string{"drop", "reset"}, verb(x.Arrival.Script))
+		if second := v.secondNew(x, d); second >= 0 && tries == 1 && !killed {
 			most = second + 1
 		}
 	case v.declares("retries-idempotent"):
