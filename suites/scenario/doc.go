@@ -7,5 +7,5 @@
 // from T0 with the control arm beside it, faults on the timeline, the subject's
 // end, ledgers complete, subject removed.
 //
-// Start with [Load], [Resolve] and [Campaign].
+// Start with [Load], [Resolve] and [Lab.Execute].
 package scenario
