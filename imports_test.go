@@ -36,7 +36,7 @@ var below = []struct {
 	{"reports/history", nil, "the vocabulary is a leaf"},
 	{"reports/schema", nil, "schemas are a leaf"},
 	{"reports/", []string{"reports/"}, "an old run can be judged on a laptop with no Docker"},
-	{"faults/", []string{"faults", "reports/history"}, "faults know no bed"},
+	{"faults/", []string{"faults", "proxy/pidfd", "reports/history"}, "faults know no bed"},
 	{"proxy/", []string{"proxy", "reports/history", "reports/schema"}, "subjects know no bed"},
 	{"certs/", []string{"certs", "reports/history"}, "certificates know no bed"},
 	{"fixtures/", []string{"fixtures", "certs", "faults/wire", "reports/history"}, "instruments know no subject"},

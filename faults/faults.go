@@ -2,11 +2,12 @@
 // in one sentence, with its parameters, units and ranges, and where it acts.
 //
 // It does not act itself: faults/toxic speaks to toxiproxy, faults/wire is our
-// own relay, and signals go through the subject's driver. What it does is
-// refuse a bad parameter before anything starts, which matters most for
-// toxiproxy, whose process a bad attribute kills.
+// own relay, signals go through the subject's driver, and the rooms of
+// faults/room act on the machine under the subject. What it does is refuse a bad
+// parameter before anything starts, which matters most for toxiproxy, whose
+// process a bad attribute kills.
 //
-// Start with [Catalogue] and [Validate].
+// Start with [Catalogue], [Validate] and [Room].
 package faults
 
 import (
@@ -18,7 +19,14 @@ import (
 	"strings"
 	"time"
 
+	"faultbed/faults/clock"
+	"faultbed/faults/dns"
+	"faultbed/faults/inject"
+	"faultbed/faults/packet"
 	"faultbed/faults/param"
+	"faultbed/faults/process"
+	"faultbed/faults/resource"
+	"faultbed/faults/room"
 	"faultbed/faults/wire"
 )
 
@@ -32,7 +40,27 @@ const (
 	Origin    By = "origin"    // the origin itself
 	Process   By = "process"   // the subject's process
 	Hook      By = "hook"      // a crash hook that the subject's YAML declares
+	Host      By = "host"      // faultbed itself, on the machine under the subject
 )
+
+// rooms are the faults on the machine under the subject, by family.
+var rooms = map[string][]room.Kind{
+	"process": process.Kinds(), "resource": resource.Kinds(), "packet": packet.Kinds(), "inject": inject.Kinds(),
+	"time": clock.Kinds(), "dns": dns.Kinds(),
+}
+
+// Room is the fault of that name if a room has it.
+func Room(name string) (room.Kind, bool) {
+	family, own, _ := strings.Cut(name, ".")
+	i := slices.IndexFunc(rooms[family], func(k room.Kind) bool { return k.Name == own })
+	if i < 0 {
+		return room.Kind{}, false
+	}
+	return rooms[family][i], true
+}
+
+// Cleaners are the rooms whose marks can outlive a killed run.
+func Cleaners() []room.Cleaner { return nil }
 
 // Kind is one fault of the catalogue.
 type Kind struct {
@@ -41,11 +69,12 @@ type Kind struct {
 	By       By       `json:"by"`
 	Legs     []string `json:"legs,omitempty"` // front, back
 	Params   []Param  `json:"params,omitempty"`
-	Lifts    bool     `json:"lifts"`           // it has an end; otherwise it is an instant
-	Needs    string   `json:"needs,omitempty"` // capability that the subject must declare
-	Host     string   `json:"host,omitempty"`  // what the host must have beyond a bed
-	Touches  string   `json:"touches"`         // unit of its bites
-	Bites    string   `json:"bites,omitempty"` // what counts as one
+	Lifts    bool     `json:"lifts"`              // it has an end; otherwise it is an instant
+	Needs    string   `json:"needs,omitempty"`    // capability that the subject must declare
+	Host     string   `json:"host,omitempty"`     // what the host must have beyond a bed
+	Runtimes []string `json:"runtimes,omitempty"` // where it can run; empty: in both
+	Touches  string   `json:"touches"`            // unit of its bites
+	Bites    string   `json:"bites,omitempty"`    // what counts as one
 }
 
 // Param is one parameter of a fault.
@@ -100,6 +129,12 @@ func Catalogue() []Kind {
 	}
 	for _, k := range wire.Kinds() {
 		kinds = append(kinds, wired(k))
+	}
+	for family, ks := range rooms {
+		for _, k := range ks {
+			kinds = append(kinds, Kind{Name: family + "." + k.Name, Sentence: k.Sentence, By: Host, Touches: k.Touches, Bites: k.Bites,
+				Host: k.Host, Needs: k.Subject, Runtimes: k.Runtimes, Params: k.Params, Lifts: k.Lifts})
+		}
 	}
 	slices.SortFunc(kinds, func(a, b Kind) int { return strings.Compare(a.Name, b.Name) })
 	return kinds
@@ -185,6 +220,13 @@ func (k Kind) checkAll(with, out map[string]any) error {
 	if v, ok := out["variation"].(int64); ok && v >= out["size"].(int64) {
 		return param.Errorf("variation", "must be less than size") // toxiproxy's slicer panics (chaos §4.9)
 	}
+	if r, ok := Room(k.Name); ok && r.Check != nil {
+		raw, err := json.Marshal(out)
+		if err != nil {
+			return err
+		}
+		return r.Check(raw)
+	}
 	if k.By != Wire {
 		return nil
 	}
@@ -210,6 +252,12 @@ func WireFault(id, name string, with any) (wire.Fault, error) {
 // Probe is an error that says why a fault can't run on this host, or nil. Where
 // the injector is a container's, that decides.
 func Probe(name string) error {
+	if r, ok := Room(name); ok {
+		if r.Probe == nil {
+			return nil
+		}
+		return r.Probe()
+	}
 	kinds := wire.Kinds()
 	i := slices.IndexFunc(kinds, func(k wire.Kind) bool { return "wire."+k.Name == name })
 	if i < 0 {

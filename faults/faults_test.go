@@ -27,13 +27,15 @@ func TestCatalogue(t *testing.T) {
 		names = append(names, k.Name)
 		family, _, _ := strings.Cut(k.Name, ".")
 		switch {
-		case families[family] != k.By || k.By == "":
+		case families[family] != k.By && k.By != faults.Host || k.By == "":
 			t.Errorf("%s: carried out by %q", k.Name, k.By)
 		case k.Sentence == "" || k.Touches == "":
 			t.Errorf("%s: no sentence, or no unit of its bites", k.Name)
-		case (k.By == faults.Hook) != (k.Needs != ""):
+		case k.By == faults.Host && k.Bites == "":
+			t.Errorf("%s: does not say what counts as a bite", k.Name)
+		case k.By != faults.Host && (k.By == faults.Hook) != (k.Needs != ""):
 			t.Errorf("%s: needs %q", k.Name, k.Needs)
-		case (k.By == faults.Process || k.By == faults.Hook) != (len(k.Legs) == 0):
+		case (k.By == faults.Process || k.By == faults.Hook || k.By == faults.Host) != (len(k.Legs) == 0):
 			t.Errorf("%s: legs %v", k.Name, k.Legs)
 		}
 		for _, p := range k.Params {

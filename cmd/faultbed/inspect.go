@@ -48,7 +48,7 @@ func listCommand() *cobra.Command {
 	add := func(use, short string, run func() error) {
 		cmd.AddCommand(&cobra.Command{Use: use, Short: short, Args: exactly(0, "no arguments"), RunE: func(*cobra.Command, []string) error { return run() }})
 	}
-	add("scenarios", "What the default campaign does", func() error { return listScenarios(asJSON) })
+	add("scenarios", "What the default campaign does, and what runs when it is named", func() error { return listScenarios(asJSON) })
 	add("faults", "What can be done to a bed", func() error { return listFaults(asJSON) })
 	add("subjects", "The subjects that are built in", func() error { return listSubjects(asJSON) })
 	add("checks", "What is promised, and by which source", func() error { return listChecks(asJSON) })
@@ -61,21 +61,32 @@ type scenarioRow struct {
 	Requires    []string `json:"requires"`
 	Variants    []string `json:"variants,omitempty"`
 	Exclusive   bool     `json:"exclusive"`
+	Default     bool     `json:"default"` // of the default campaign; otherwise it runs when it is named
 }
 
 func listScenarios(asJSON bool) error {
-	all, err := pickScenarios(nil)
+	usual, err := pickScenarios(nil)
+	if err != nil {
+		return err
+	}
+	all, err := pickScenarios([]string{"*/*"})
 	if err != nil {
 		return err
 	}
 	var rows []scenarioRow
-	for _, s := range all {
-		rows = append(rows, scenarioRow{s.Name, s.Description, s.Requires, s.Variants, s.Exclusive})
+	for i, s := range all {
+		rows = append(rows, scenarioRow{s.Name, s.Description, s.Requires, s.Variants, s.Exclusive, i < len(usual)})
 	}
 	if asJSON {
 		return printJSON(rows)
 	}
-	return table("SCENARIO\tREQUIRES\tWHAT", rows, func(r scenarioRow) []any { return []any{r.Name, strings.Join(r.Requires, ","), r.Description} })
+	return table("SCENARIO\tRUNS\tREQUIRES\tWHAT", rows, func(r scenarioRow) []any {
+		runs := "if named"
+		if r.Default {
+			runs = "always"
+		}
+		return []any{r.Name, runs, strings.Join(r.Requires, ","), r.Description}
+	})
 }
 
 // faultRow is a fault of the catalogue and whether this host can have it.

@@ -42,7 +42,7 @@ type runFlags struct {
 
 func (f *runFlags) bind(cmd *cobra.Command) {
 	fl := cmd.Flags()
-	fl.StringSliceVar(&f.subjects, "subject", nil, "subjects: names, globs, or YAML files (default: all built in)")
+	fl.StringSliceVar(&f.subjects, "subject", nil, "subjects: names, globs, or YAML files (default: the default campaign; faultbed list scenarios shows more)")
 	fl.StringSliceVar(&f.scenarios, "scenario", nil, "scenarios: names, globs such as 'drain/*', or YAML files (default: all built in)")
 	fl.Uint64Var(&f.seed, "seed", 1, "seed: the same seed gives the same plans, byte for byte")
 	fl.IntVar(&f.trials, "trials", 1, "trials of each scenario on each subject")
@@ -95,6 +95,11 @@ func pickScenarios(want []string) ([]*scenario.Scenario, error) {
 	if err != nil || len(want) == 0 {
 		return all, err
 	}
+	more, err := scenario.LoadFS(fixtures.Catalogue, "catalogue")
+	if err != nil {
+		return nil, err
+	}
+	all = append(all, more...)
 	load := func(file string) (*scenario.Scenario, error) {
 		data, err := os.ReadFile(file)
 		if err != nil {

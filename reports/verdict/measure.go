@@ -78,7 +78,12 @@ func bite(v *check.View, w check.Window) (int64, string) {
 	case "wire":
 		return sumBites(v, w.Fault.ID), "connections"
 	case "process":
+		if n := sumBites(v, w.Fault.ID); n > 0 {
+			return n, "processes"
+		}
 		return countSignals(v, w.Fault.ID), "signals"
+	case "resource", "packet", "inject", "time", "dns", "http": // they note what they touched
+		return sumBites(v, w.Fault.ID), touched(v, w.Fault.ID)
 	case "crash":
 		return crashed(v, w), "requests"
 	case "origin":
@@ -97,6 +102,16 @@ func sumBites(v *check.View, id string) (n int64) {
 		}
 	}
 	return n
+}
+
+// touched is the unit of a fault's bites, as its first one says.
+func touched(v *check.View, id string) string {
+	for _, e := range v.Fault {
+		if e.Kind == history.Bite && e.ID == id && e.Via != "" {
+			return e.Via
+		}
+	}
+	return "bites"
 }
 
 func countSignals(v *check.View, id string) (n int64) {

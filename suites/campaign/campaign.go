@@ -252,7 +252,11 @@ func (c *Campaign) plan() error {
 	}
 	for _, s := range c.opt.Scenarios {
 		for _, spec := range c.opt.Subjects {
-			if ok, why := scenario.Supports(s, spec); !ok {
+			ok, why := scenario.Supports(s, spec)
+			if ok {
+				ok, why = scenario.Here(s, c.rt.kind)
+			}
+			if !ok {
 				c.mani.Skipped = append(c.mani.Skipped, history.Skip{Scenario: s.Name, Subject: spec.Name, Reason: why})
 				continue
 			}
@@ -568,7 +572,7 @@ func (c *Campaign) Close(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
 	c.opt.Progress(Progress{Stage: "teardown", Text: "removing the bed"})
-	err := errors.Join(c.rt.close(ctx), os.RemoveAll(c.lab.Tmp), c.unlock())
+	err := errors.Join(c.rt.close(ctx), unmarked(ctx, c.lab.Run), os.RemoveAll(c.lab.Tmp), c.unlock())
 	c.mani.Status, c.mani.Ended = "complete", time.Now().UTC()
 	if interrupted {
 		c.mani.Status = "interrupted"

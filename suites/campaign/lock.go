@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 
+	"faultbed/faults"
 	"faultbed/fixtures/engine"
 	"faultbed/fixtures/topology"
 )
@@ -83,7 +84,47 @@ func leftovers(ctx context.Context, e *engine.Engine) ([]engine.Leftover, error)
 		return nil, err
 	}
 	fs, err := files()
-	return dead(slices.Concat(ls, ps, fs), lived), err
+	if err != nil {
+		return nil, err
+	}
+	ms, err := marks(ctx)
+	return dead(slices.Concat(ls, ps, fs, ms), lived), err
+}
+
+// marks are what faults left on this machine outside any subject.
+func marks(ctx context.Context) (ls []engine.Leftover, err error) {
+	for _, c := range faults.Cleaners() {
+		found, bad := c.Leftovers(ctx)
+		err = errors.Join(err, bad)
+		for _, l := range found {
+			ls = append(ls, engine.Leftover(l))
+		}
+	}
+	return ls, err
+}
+
+// unmarked removes what a run's faults left, which is a defect that it tells.
+func unmarked(ctx context.Context, run string) error {
+	ls, err := marks(ctx)
+	ls = slices.DeleteFunc(ls, func(l engine.Leftover) bool { return l.Run != run })
+	if err != nil || len(ls) == 0 {
+		return err
+	}
+	return errors.Join(fmt.Errorf("%d things were left by the run's faults, such as %s %s: removed", len(ls), ls[0].Kind, ls[0].Name), unmark(ctx, ls))
+}
+
+// unmark removes them.
+func unmark(ctx context.Context, ls []engine.Leftover) (err error) {
+	for _, c := range faults.Cleaners() {
+		found, bad := c.Leftovers(ctx)
+		err = errors.Join(err, bad)
+		for _, l := range found {
+			if slices.Contains(ls, engine.Leftover(l)) {
+				err = errors.Join(err, c.Remove(ctx, l))
+			}
+		}
+	}
+	return err
 }
 
 // files are the lock files and folders of all runs.
@@ -122,6 +163,7 @@ func Clean(ctx context.Context, ls []engine.Leftover) ([]engine.Leftover, error)
 		errs = append(errs, e.Remove(ctx, ls))
 		e.Close()
 	}
+	errs = append(errs, unmark(ctx, ls)) // after the processes that the marks are about
 	for _, l := range ls {
 		if l.Kind == "file" {
 			errs = append(errs, os.RemoveAll(l.ID))

@@ -38,6 +38,29 @@ func Supports(s *Scenario, spec *proxy.Spec) (bool, string) {
 			return false, "the subject does not declare capability " + c
 		}
 	}
+	for _, f := range s.Faults {
+		if k, _ := faults.Find(f.Fault); k.Needs != "" && k.By == faults.Host && !spec.Has(k.Needs) {
+			return false, fmt.Sprintf("%s needs a subject with capability %s", f.Fault, k.Needs)
+		}
+	}
+	return true, ""
+}
+
+// Here tells whether this host and runtime can have a scenario's faults, and what
+// they lack if not.
+func Here(s *Scenario, runtime string) (bool, string) {
+	for _, f := range s.Faults {
+		k, _ := faults.Find(f.Fault)
+		if len(k.Runtimes) > 0 && !slices.Contains(k.Runtimes, runtime) {
+			return false, fmt.Sprintf("%s can't be had in the %s runtime", f.Fault, runtime)
+		}
+		if k.By != faults.Host { // the node on which it would act decides
+			continue
+		}
+		if err := faults.Probe(f.Fault); err != nil {
+			return false, fmt.Sprintf("%s can't be had here: %v", f.Fault, err)
+		}
+	}
 	return true, ""
 }
 

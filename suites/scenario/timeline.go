@@ -109,6 +109,9 @@ func (t *trial) mark(kind history.Kind, f history.Fault, begun int64, detail str
 }
 
 func (t *trial) inject(ctx context.Context, f history.Fault) error {
+	if k, ok := faults.Room(f.Kind); ok {
+		return t.enter(ctx, f, k)
+	}
 	begun := history.Now()
 	family, _, _ := strings.Cut(f.Kind, ".")
 	var err error
@@ -135,6 +138,9 @@ func (t *trial) lift(ctx context.Context, f history.Fault) error {
 	begun := history.Now()
 	family, _, _ := strings.Cut(f.Kind, ".")
 	var err error
+	if _, ok := faults.Room(f.Kind); ok {
+		err = t.leave(ctx, f.ID)
+	}
 	switch family {
 	case "toxic":
 		err = t.toxi.Lift(ctx, f.ID, f.Kind, f.With)

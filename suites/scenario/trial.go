@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"faultbed/faults/room"
 	"faultbed/faults/toxic"
 	"faultbed/fixtures/control"
 	"faultbed/fixtures/load"
@@ -52,6 +53,7 @@ type trial struct {
 	mu       sync.Mutex
 	info     history.TrialInfo
 	reps     []*replica
+	active   map[string]room.Active // faults of rooms in force, by id
 	log      []byte
 	injErr   error
 	watchers sync.WaitGroup
@@ -60,7 +62,8 @@ type trial struct {
 // replica is one instance of the subject and the end of its process.
 type replica struct {
 	index int
-	pid   int // in this kernel's namespace; 0 if it is another's
+	pid   int    // in this kernel's namespace; 0 if it is another's
+	ref   string // container id; empty in the process runtime
 	inst  proxy.Instance
 	gone  chan struct{} // closed when the exit is in the ledger
 	exit  proxy.Exit
@@ -76,7 +79,7 @@ func (r *replica) remove(ctx context.Context) ([]byte, error) {
 // Execute runs one plan on a bed and writes its trial folder. The error tells
 // why it did not complete; what was seen until then is in the ledgers.
 func (l *Lab) Execute(ctx context.Context, bed *topology.Bed, p history.Plan) error {
-	t := &trial{lab: l, bed: bed, plan: p, subj: l.Subjects[p.Subject], dir: history.TrialDir(l.Dir, p.Key()), wires: map[string]*control.Running{}}
+	t := &trial{lab: l, bed: bed, plan: p, subj: l.Subjects[p.Subject], dir: history.TrialDir(l.Dir, p.Key()), wires: map[string]*control.Running{}, active: map[string]room.Active{}}
 	if err := t.open(); err != nil {
 		return err
 	}
@@ -291,7 +294,7 @@ func (t *trial) startReplica(ctx context.Context, r int, params proxy.Params) (*
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrSetup, err)
 	}
-	rep := &replica{index: r, pid: st.PID, inst: inst, gone: make(chan struct{})}
+	rep := &replica{index: r, pid: st.PID, ref: st.Ref, inst: inst, gone: make(chan struct{})}
 	t.mu.Lock()
 	if r < len(t.reps) {
 		t.reps[r] = rep
@@ -363,7 +366,7 @@ func (t *trial) unready(ctx context.Context, rep *replica, why error) error {
 
 // close ends sessions and subjects. Every step has a deadline of its own.
 func (t *trial) close(ctx context.Context) error {
-	var errs []error
+	errs := []error{t.leaveAll(ctx)}
 	t.mu.Lock()
 	reps := t.reps
 	t.mu.Unlock()
