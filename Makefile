@@ -54,6 +54,14 @@ race: build ## unit tests under the race detector
 zoo: build ## run broken proxies: which bug is caught by which check
 	$(GO) run ./cmd/zoo
 
+.PHONY: pairs
+pairs: deps build ## let faults of every two families overlap once: does the testbed itself hold?
+	FAULTBED_PAIRS=1 $(GO) test -count 1 -v -timeout 20m -run Pairs ./suites/catalogue
+
+.PHONY: kills
+kills: deps build ## kill faultbed at 200 random moments of all fault families: is anything left after clean? (20 min)
+	FAULTBED_KILLS=200 $(GO) test -count 1 -v -timeout 60m -run TestKilledInAnyFault ./cmd/faultbed
+
 .PHONY: bench
 bench: bench-relay bench-judge bench-peers ## all benchmarks, each side by side with what it is measured against (10 min)
 

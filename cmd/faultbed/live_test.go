@@ -59,14 +59,20 @@ func faultbed(args ...string) *exec.Cmd {
 // begin starts a campaign of steady load and returns when it has its lock.
 func begin(t *testing.T, runtime, subjects string) *live {
 	t.Helper()
-	dir := t.TempDir()
-	file := filepath.Join(dir, "steady.yaml")
+	file := filepath.Join(t.TempDir(), "steady.yaml")
 	must(t, os.WriteFile(file, []byte(steadyLoad), 0o644))
+	return beginWith(t, runtime, subjects, "2", file)
+}
+
+// beginWith starts a campaign of so many trials of one scenario.
+func beginWith(t *testing.T, runtime, subjects, trials, scenario string) *live {
+	t.Helper()
+	dir := t.TempDir()
 	l := &live{t: t, out: filepath.Join(dir, "run"), err: filepath.Join(dir, "stderr"), end: make(chan error, 1)}
 	stderr, err := os.Create(l.err)
 	must(t, err)
 	defer stderr.Close()
-	l.cmd = faultbed("run", "--runtime", runtime, "--subject", subjects, "--trials", "2", "--scenario", file, "--out", l.out)
+	l.cmd = faultbed("run", "--runtime", runtime, "--subject", subjects, "--trials", trials, "--scenario", scenario, "--out", l.out)
 	l.cmd.Stderr = stderr
 	must(t, l.cmd.Start())
 	go func() { l.end <- l.cmd.Wait() }()
