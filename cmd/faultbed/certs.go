@@ -26,6 +26,8 @@ type corpusFlags struct {
 	epoch  string
 	name   string
 	client bool
+
+	at time.Time // the epoch, once set
 }
 
 func (f *corpusFlags) bind(cmd *cobra.Command) {
@@ -45,6 +47,7 @@ func (f *corpusFlags) set(perCase bool, aia string) (*malformed.Set, error) {
 		}
 		epoch = t
 	}
+	f.at = epoch
 	s, err := malformed.New(nil, malformed.Options{Seed: f.seed, Epoch: epoch, Name: f.name, PerCase: perCase, Client: f.client, AIA: aia})
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", campaign.ErrInput, err)
@@ -55,13 +58,13 @@ func (f *corpusFlags) set(perCase bool, aia string) (*malformed.Set, error) {
 func certsCommand() *cobra.Command {
 	f := &corpusFlags{}
 	cmd := &cobra.Command{
-		Use: "certs", Short: "The corpus of malformed certificate chains: list, show, make, serve",
+		Use: "certs", Short: "The corpus of malformed certificate chains: list, show, make, serve, export; and limbo's",
 		Long: "The corpus of malformed certificate chains. A pattern is a case (expired/leaf), a glob (expired/*), a family or a tag.",
-		Args: exactly(0, "one of list, show, make and serve"),
+		Args: exactly(0, "one of list, show, make, serve, export and limbo"),
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	f.bind(cmd)
-	cmd.AddCommand(f.list(), f.show(), f.make(), f.serve())
+	cmd.AddCommand(f.list(), f.show(), f.make(), f.serve(), f.export(), limboCommand())
 	return cmd
 }
 
