@@ -93,7 +93,10 @@ func (c *conn) finish() {
 }
 
 func (c *conn) bite(a *active, detail string) {
-	now := history.Now()
-	c.r.emit(history.Event{T: now, Kind: history.Bite, ID: a.ID, Conn: c.id, Peer: c.client.RemoteAddr().String(),
+	now, unit := history.Now(), ""
+	if a.byRequest() {
+		unit = "requests"
+	}
+	c.r.emit(history.Event{T: now, Kind: history.Bite, ID: a.ID, Conn: c.id, Peer: c.client.RemoteAddr().String(), Via: unit,
 		AgeNs: now - c.opened, Count: 1, Detail: detail})
 }

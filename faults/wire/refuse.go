@@ -107,7 +107,7 @@ func (n *counter) run(r *Relay, a *active) {
 	}()
 	note := func(peer string) {
 		now := history.Now()
-		r.emit(history.Event{T: now, Kind: history.Bite, ID: a.ID, Peer: peer, Count: 1, Detail: a.Kind})
+		r.emit(history.Event{T: now, Kind: history.Bite, ID: a.ID, Peer: peer, Via: "SYNs", Count: 1, Detail: a.Kind})
 	}
 	for wait := true; wait; {
 		wait = synRead(n.f, r.ln, note)

@@ -158,7 +158,7 @@ type Event struct {
 	PID     int    `json:"pid,omitempty"`     // process id in the host's namespace
 	Signal  string `json:"signal,omitempty"`  // signal name without SIG
 	Code    int    `json:"code,omitempty"`    // exit code, close code or error code
-	Via     string `json:"via,omitempty"`     // how a signal or exit was made or seen: pidfd, kill, api
+	Via     string `json:"via,omitempty"`     // how a signal or exit was made or seen: pidfd, kill, api; of a bite, its unit
 	AgeNs   int64  `json:"ageNs,omitempty"`   // age of the connection that a fault touched
 	Count   int64  `json:"count,omitempty"`   // how much a fault touched
 	Verdict string `json:"verdict,omitempty"` // tls-cell: accept, reject, …; else what is wrong with header lines, trailers or an order

@@ -76,14 +76,14 @@ func bite(v *check.View, w check.Window) (int64, string) {
 	family, _, _ := strings.Cut(w.Fault.Kind, ".")
 	switch family {
 	case "wire":
-		return sumBites(v, w.Fault.ID), "connections"
+		return sumBites(v, w.Fault.ID), touched(v, w.Fault.ID, "connections")
 	case "process":
 		if n := sumBites(v, w.Fault.ID); n > 0 {
 			return n, "processes"
 		}
 		return countSignals(v, w.Fault.ID), "signals"
 	case "resource", "packet", "inject", "time", "dns", "http": // they note what they touched
-		return sumBites(v, w.Fault.ID), touched(v, w.Fault.ID)
+		return sumBites(v, w.Fault.ID), touched(v, w.Fault.ID, "bites")
 	case "crash":
 		return crashed(v, w), "requests"
 	case "origin":
@@ -104,14 +104,14 @@ func sumBites(v *check.View, id string) (n int64) {
 	return n
 }
 
-// touched is the unit of a fault's bites, as its first one says.
-func touched(v *check.View, id string) string {
+// touched is the unit of a fault's bites, as its first one says, or the usual one.
+func touched(v *check.View, id, usual string) string {
 	for _, e := range v.Fault {
 		if e.Kind == history.Bite && e.ID == id && e.Via != "" {
 			return e.Via
 		}
 	}
-	return "bites"
+	return usual
 }
 
 func countSignals(v *check.View, id string) (n int64) {
