@@ -118,6 +118,15 @@ func Catalogue() []Kind {
 			Params: []Param{signalParam, {Name: "times", Type: "int", Min: 2, Max: 1000, Default: int64(20), Doc: "signals in all"}, duration("spacing", int64(100*time.Millisecond), "from one signal to the next")}},
 		{Name: "process.restart", Sentence: "drains a replica with its signal and starts it again when it is gone", By: Process, Touches: "signals",
 			Params: []Param{signalParam, {Name: "times", Type: "int", Min: 1, Max: 1000, Default: int64(1), Doc: "signals in all, before the one restart"}, duration("spacing", int64(100*time.Millisecond), "from one signal to the next")}},
+		{Name: "process.escalate", Sentence: "sends a signal, and a stronger one each time the process is still there after a while", By: Process, Touches: "signals",
+			Params: []Param{signalParam, stronger("second", "KILL", "the next one"), stronger("third", "none", "the one after that"), duration("grace", int64(time.Second), "from one signal to the next")}},
+		{Name: "process.kill", Sentence: "kills a replica with all its processes at once (SIGKILL) and starts it again after a while, or not", By: Process, Touches: "processes",
+			Bites:  "one process of a replica whose death by SIGKILL was seen",
+			Params: []Param{{Name: "then", Type: "enum", Of: []string{"restart", "nothing"}, Default: "restart", Doc: "whether it is started again"}, duration("down", int64(0), "from its death to the next start")}},
+		{Name: "process.crash-loop", Sentence: "kills a replica again and again, each time started again after a back-off that doubles", By: Process, Touches: "processes",
+			Bites: "one process of a replica whose death by SIGKILL was seen",
+			Params: []Param{{Name: "times", Type: "int", Min: 2, Max: 1000, Default: int64(3), Doc: "deaths in all"}, duration("backoff", int64(0), "from the first death to the next start; 0: at once, always"),
+				duration("most", maxTime, "what the back-off grows to"), duration("up", int64(0), "from ready to the next death")}},
 		crash("panic", "a handler panics before it answers", "go"),
 		crash("panic-after-flush", "a handler panics after the head and the first bytes were flushed", "go"),
 		crash("goroutine-panic", "a goroutine that a handler started panics", "go"),
@@ -148,6 +157,11 @@ func wired(k wire.Kind) Kind {
 
 // signalParam names a signal; "drain" is the one that the subject's YAML declares.
 var signalParam = Param{Name: "signal", Type: "enum", Of: []string{"drain", "TERM", "INT", "QUIT", "HUP", "KILL", "USR1", "USR2"}, Default: "drain", Doc: "drain: the subject's own drain signal"}
+
+// stronger is a signal that may follow another.
+func stronger(name, def, doc string) Param {
+	return Param{Name: name, Type: "enum", Of: []string{"none", "TERM", "INT", "QUIT", "KILL"}, Default: def, Doc: doc}
+}
 
 // Find is the fault of that name.
 func Find(name string) (Kind, bool) {
@@ -210,10 +224,16 @@ func (k Kind) complete(with map[string]any) (map[string]any, error) {
 	return out, nil
 }
 
+// choosers are the parameters by which wire faults choose what they touch.
+var choosers = []string{"match", "class", "request", "every", "limit", "chance"}
+
 // checkAll refuses what no single parameter shows.
 func (k Kind) checkAll(with, out map[string]any) error {
 	for _, key := range slices.Sorted(maps.Keys(with)) {
 		if _, ok := out[key]; !ok {
+			if k.By != Wire && slices.Contains(choosers, key) {
+				return param.Errorf(key, "only wire faults choose connections or requests")
+			}
 			return param.Errorf(key, "no such parameter")
 		}
 	}

@@ -21,7 +21,7 @@ func drainInFlight(v *View) []Violation {
 	}
 	var out []Violation
 	for _, x := range v.InFlight(s.T) {
-		if x.IsRequest() && x.Outcome() != history.OK && x.Outcome() != history.Aborted && sentBefore(x, s.T) && !v.outlasts(x, s.T) && !v.declaredEnd(x) && !x.ownDoing() {
+		if x.IsRequest() && x.Outcome() != history.OK && x.Outcome() != history.Aborted && sentBefore(x, s.T) && !v.cut(x, s) && !v.outlasts(x, s.T) && !v.declaredEnd(x) && !x.ownDoing() {
 			out = append(out, v.about(x, "in flight at the signal: %s", describe(v, x)))
 		}
 	}
@@ -44,13 +44,20 @@ func (v *View) outlasts(x *Exchange, t int64) bool {
 	return x.Begin.Planned+x.Arrival.Hold > t+v.Plan.Settings.Grace-int64(tolerance)
 }
 
+// cut tells whether a request was still under way when a fault killed the subject
+// in its drain.
+func (v *View) cut(x *Exchange, drain history.Event) bool {
+	k, killed := v.CutAfter(drain.Node, drain.T)
+	return killed && x.End != nil && x.End.T >= k.T
+}
+
 func drainTime(v *View) []Violation {
 	return v.eachDrain(func(s history.Event) (int64, string) {
 		grace := v.Plan.Settings.Grace
 		if k, ok := v.KilledAfter(s.Node, s.T); ok {
 			return k.T, fmt.Sprintf("still alive %v after the signal, killed by the bed; promised %v%s", ms(k.T-s.T), time.Duration(grace), v.held(k.T))
 		}
-		if x, ok := v.ExitAfter(s.Node, s.T); ok && x.T-s.T > grace+int64(tolerance) {
+		if x, ok := v.ExitAfter(s.Node, s.T); ok && x.T-s.T-v.Frozen(s.Node, s.T, x.T) > grace+int64(tolerance) {
 			return x.T, fmt.Sprintf("gone %v after the signal; promised %v%s", ms(x.T-s.T), time.Duration(grace), v.held(x.T))
 		}
 		return 0, ""
@@ -104,11 +111,19 @@ func (v *View) held(end int64) string {
 func drainExit(v *View) []Violation {
 	return v.eachDrain(func(s history.Event) (int64, string) {
 		x, ok := v.ExitAfter(s.Node, s.T)
-		if _, killed := v.KilledAfter(s.Node, s.T); !ok || killed || slices.Contains(v.Plan.Promise.ExitCodes, x.Code) {
+		if v.weKilled(s.Node, s.T) || !ok || slices.Contains(v.Plan.Promise.ExitCodes, x.Code) {
 			return 0, ""
 		}
 		return x.T, fmt.Sprintf("exit code %d%s; promised %v", x.Code, bySignal(x), v.Plan.Promise.ExitCodes)
 	})
+}
+
+// weKilled tells whether the bed or a fault killed the node after an instant: what
+// came of that says nothing about its drain.
+func (v *View) weKilled(node string, t int64) bool {
+	_, killed := v.KilledAfter(node, t)
+	_, cut := v.CutAfter(node, t)
+	return killed || cut
 }
 
 // drainConnect looks at new connections after the signal.
@@ -119,7 +134,7 @@ func drainConnect(v *View) []Violation {
 	}
 	edge := v.closingEdge(s.T)
 	return v.each(func(x *Exchange) string {
-		if x.End == nil || x.Begin.T <= s.T || x == edge || !x.IsRequest() || x.ownDoing() || v.refusedBehindWire(x) {
+		if x.End == nil || x.Begin.T <= s.T || x == edge || !x.IsRequest() || x.ownDoing() || v.refusedBehindWire(x) || v.cut(x, s) {
 			return ""
 		}
 		bad := x.Outcome() == history.Status5xx && !slices.Contains([]int{502, 503, 504}, x.End.Status)
@@ -176,11 +191,19 @@ func (v *View) closingEdge(t int64) *Exchange {
 func stragglers(v *View) []Violation {
 	var out []Violation
 	for _, e := range v.Fault {
-		if e.Kind == history.Orphan && len(v.Killed) == 0 { // after our own kill they are our doing
+		if e.Kind == history.Orphan && !v.diedBySIGKILL(e) { // then they are our doing
 			out = append(out, Violation{At: v.Rel(e.T), What: fmt.Sprintf("process %s outlived the subject", e.Detail), Evidence: []history.Event{e}})
 		}
 	}
 	return out
+}
+
+// diedBySIGKILL tells whether an orphan's subject, or the one that was on a port,
+// was killed by the bed or a fault.
+func (v *View) diedBySIGKILL(e history.Event) bool {
+	return slices.ContainsFunc(slices.Concat(v.Killed, v.Signals), func(k history.Event) bool {
+		return k.Node == e.Node && k.T <= e.T && (k.Kind == history.Killed || k.Signal == "KILL")
+	})
 }
 
 func controlKill(v *View) []Violation {

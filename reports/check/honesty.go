@@ -97,8 +97,11 @@ func (v *View) recovering(x *Exchange) bool {
 // if one never ended or none acted.
 func (v *View) lastEnd() (end int64, ok bool) {
 	for _, w := range v.Windows {
-		if w.From == 0 {
+		if w.From == 0 && !w.Never() {
 			return 0, false
+		}
+		if w.Never() {
+			continue
 		}
 		end = max(end, w.To+v.Plan.Expect.Recovery)
 	}

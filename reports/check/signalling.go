@@ -65,7 +65,7 @@ func websocketClose(v *View) []Violation {
 	if !ok || v.declares("cuts-websockets") {
 		return nil
 	}
-	killed := len(v.Killed) > 0 // then drain-time says it
+	killed := v.weKilled(s.Node, s.T) // then drain-time says it
 	var out []Violation
 	for _, x := range v.InFlight(s.T) {
 		if x.Arrival.Class != history.WebSocket || x.End == nil || x.End.Status != 101 || killed || x.Outcome() == history.Held || x.Outcome() == history.Aborted || x.End.Code != 0 {
@@ -80,7 +80,7 @@ func websocketClose(v *View) []Violation {
 func portFree(v *View) []Violation {
 	var out []Violation
 	for _, e := range v.Fault {
-		if e.Kind == history.Port && e.Outcome == history.OK && len(v.Killed) == 0 { // after our own kill it is our doing
+		if e.Kind == history.Port && e.Outcome == history.OK && !v.diedBySIGKILL(e) { // then it is our doing
 			out = append(out, Violation{At: v.Rel(e.T), What: fmt.Sprintf("%s is gone and its address still takes connections: the next one could not listen there", e.Node), Evidence: []history.Event{e}})
 		}
 	}

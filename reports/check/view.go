@@ -47,6 +47,7 @@ type Exchange struct {
 type Window struct {
 	Fault    history.Fault
 	From, To int64 // absolute; From is 0 if it never took effect
+	Lifted   bool  // its end was seen
 }
 
 // New arranges a trial. Ledgers are sorted by time.
@@ -190,7 +191,7 @@ func (v *View) faults() {
 			}
 		case history.Lift:
 			if w != nil {
-				w.To = e.T + e.AgeNs // the lift's call had returned by then
+				w.To, w.Lifted = e.T+e.AgeNs, true // the lift's call had returned by then
 			}
 		}
 	}
@@ -275,6 +276,15 @@ func (v *View) Overlaps(x *Exchange) bool {
 	return false
 }
 
+// OriginAway tells whether a request was under way while a fault that waited for an
+// event had taken the origin away.
+func (v *View) OriginAway(x *Exchange) bool {
+	from, to := v.Span(x)
+	return slices.ContainsFunc(v.Windows, func(w Window) bool {
+		return w.Fault.Kind == "origin.down" && w.Fault.After != "" && w.From != 0 && to >= w.From && from <= w.To
+	})
+}
+
 // Epoch is before, during or after the faults.
 func (v *View) Epoch(x *Exchange) string {
 	from, to := v.Span(x)
@@ -326,24 +336,43 @@ func (v *View) InFlight(at int64) []*Exchange {
 	return out
 }
 
+// Never tells whether the fault waited for an event that did not come: it did not
+// act at all.
+func (w Window) Never() bool { return w.From == 0 && w.Fault.After != "" }
+
 // DrainSignal is the first signal, if the subject was told to drain or killed.
 func (v *View) DrainSignal() (history.Event, bool) {
-	if len(v.Signals) == 0 || !(v.Plan.Expect.Drain || v.Plan.Expect.Killed) {
+	drains := v.Drains()
+	if len(drains) == 0 {
 		return history.Event{}, false
 	}
-	return v.Signals[0], true
+	return drains[0], true
 }
 
 // Drains is the first signal to each node, if the subjects were told to drain or
-// killed.
+// killed. Where they should drain, SIGKILL is no drain signal, and one to a process
+// that a fault had stopped counts from when it continues: nobody can act on it before.
 func (v *View) Drains() (out []history.Event) {
+	ex := v.Plan.Expect
 	for _, s := range v.Signals {
 		known := slices.ContainsFunc(out, func(e history.Event) bool { return e.Node == s.Node })
-		if !known && (v.Plan.Expect.Drain || v.Plan.Expect.Killed) {
+		if !known && (ex.Drain && s.Signal != "KILL" || ex.Killed) {
+			s.T = v.thawed(s)
 			out = append(out, s)
 		}
 	}
 	return out
+}
+
+// thawed is when a signal's process could act on it: SIGKILL at once.
+func (v *View) thawed(s history.Event) int64 {
+	for _, w := range v.Windows {
+		paused := w.Fault.Kind == "process.pause" && w.From != 0 && fmt.Sprintf("subject-%d", w.Fault.Replica) == s.Node
+		if paused && s.Signal != "KILL" && s.T >= w.From && s.T < w.To {
+			return w.To
+		}
+	}
+	return s.T
 }
 
 // KilledAfter is when the bed killed the node at or after an instant, because
@@ -354,6 +383,28 @@ func (v *View) KilledAfter(node string, t int64) (history.Event, bool) {
 		return history.Event{}, false
 	}
 	return v.Killed[i], true
+}
+
+// CutAfter is when a fault killed a node that had been told to drain at an instant,
+// before it was gone by itself.
+func (v *View) CutAfter(node string, t int64) (history.Event, bool) {
+	x, gone := v.ExitAfter(node, t)
+	for _, s := range v.Signals {
+		if s.Node == node && s.Signal == "KILL" && s.T > t && (!gone || s.T <= x.T && x.Signal == "KILL") {
+			return s, true
+		}
+	}
+	return history.Event{}, false
+}
+
+// Frozen is for how long, in ns, a fault had stopped a node between two instants.
+func (v *View) Frozen(node string, from, to int64) (ns int64) {
+	for _, w := range v.Windows {
+		if w.Fault.Kind == "process.pause" && w.From != 0 && fmt.Sprintf("subject-%d", w.Fault.Replica) == node {
+			ns += max(0, min(w.To, to)-max(w.From, from))
+		}
+	}
+	return ns
 }
 
 // ExitAfter is the first exit of the node at or after an instant.

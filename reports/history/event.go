@@ -26,6 +26,7 @@ const (
 	Handshake  Kind = "handshake"   // a TLS handshake at the origin ended; Outcome ok or tls-alert
 	UploadDone Kind = "upload-done" // a request body ended; Bytes received, Outcome ok, truncated or corrupt
 	Recv       Kind = "recv"        // bytes of a body arrived: Bytes of them from Offset on, the first at T; reads within 10 ms are one event
+	Reached    Kind = "reached"     // a request came where a fault waits for it, which Detail names; Offset is the body's byte
 )
 
 // Kinds of the fault ledger: what was done to the bed, and what became of the subject.
@@ -50,7 +51,7 @@ const (
 // Kinds lists the enum.
 func Kinds() []Kind {
 	return []Kind{Begin, End, Unsent, WSClose, GoAway, Rst, Info, Retry, Spent, TLSCell, Request, Response, ConnOpen, ConnClose, Handshake,
-		UploadDone, Recv, Start, Ready, Inject, Lift, Bite, Signal, Exit, Killed, Orphan, Usage, Restart, Error, Note, Port, Shown}
+		UploadDone, Recv, Reached, Start, Ready, Inject, Lift, Bite, Signal, Exit, Killed, Orphan, Usage, Restart, Error, Note, Port, Shown}
 }
 
 // NoHandler is the Detail of a [Signal] to a process that had no handler for it

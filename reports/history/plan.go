@@ -85,13 +85,16 @@ type Arrival struct {
 	Script  string `json:"script,omitempty"` // what the origin does with it: see fixtures/script
 }
 
-// Fault is one planned fault.
+// Fault is one planned fault. Each repetition of a fault is one of its own, "f1.2"
+// being the second of the first in the scenario's list.
 type Fault struct {
 	ID      string          `json:"id"`
 	Kind    string          `json:"kind"` // "toxic.latency", "wire.rst", "process.signal", "crash.panic", "origin.down"
 	Leg     string          `json:"leg,omitempty"`
-	At      int64           `json:"at"`
-	For     int64           `json:"for,omitempty"` // 0: not lifted before the trial's end, or instantaneous
+	At      int64           `json:"at"`              // 0 if it waits for an event
+	After   string          `json:"after,omitempty"` // the event that it waits for, as [ParseAwaited] reads it
+	Delay   int64           `json:"delay,omitempty"` // ns after that event
+	For     int64           `json:"for,omitempty"`   // 0: not lifted before the trial's end, or instantaneous
 	Replica int             `json:"replica,omitempty"`
 	With    json.RawMessage `json:"with,omitempty"`
 }

@@ -178,6 +178,12 @@ func (d *Doc) At(path string) (line, col int) {
 	return p.line, p.col
 }
 
+// Has tells whether there is something at a path.
+func (d *Doc) Has(path string) bool {
+	_, found := d.root.find(splitPath(path))
+	return found
+}
+
 // Errorf is an error about the value at a path; see [Doc.At].
 func (d *Doc) Errorf(path, format string, args ...any) *Error {
 	line, col := d.At(path)

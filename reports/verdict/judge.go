@@ -195,17 +195,25 @@ func invalidity(v *check.View, j Trial) []string {
 func unbitten(j Trial) (out []string) {
 	for _, f := range j.Faults {
 		if j.Status == "complete" && f.Bites == 0 {
-			out = append(out, fmt.Sprintf("fault %s (%s) bit nothing", f.ID, f.Kind))
+			out = append(out, fmt.Sprintf("fault %s (%s) bit nothing%s", f.ID, f.Kind, whyNot(f)))
 		}
 	}
 	return out
+}
+
+// whyNot says what a fault waited for in vain.
+func whyNot(f FaultBite) string {
+	if f.After == "" || f.Real != 0 {
+		return ""
+	}
+	return fmt.Sprintf(": its event, %q, did not come", f.After)
 }
 
 // regardless tells whether a promise was broken that no fault excuses, bitten or
 // not: a request failed while none acted, or the subject died. Of a fault that
 // never took effect nobody knows when it acted.
 func regardless(v *check.View, found []check.Violation) bool {
-	unknown := slices.ContainsFunc(v.Windows, func(w check.Window) bool { return w.From == 0 })
+	unknown := slices.ContainsFunc(v.Windows, func(w check.Window) bool { return w.From == 0 && !w.Never() })
 	return !unknown && slices.ContainsFunc(found, func(x check.Violation) bool { return x.Check == "outside" || x.Check == "survives" })
 }
 
@@ -251,6 +259,9 @@ func validity(v *check.View) Validity {
 		lags = append(lags, x.Begin.T-x.Begin.Planned)
 		if x.Arrival.Class == history.Control && x.End != nil {
 			va.Controls++
+			if v.OriginAway(x) { // it was planned before anybody knew
+				continue
+			}
 			if x.Outcome() != history.OK && x.Outcome() != history.Aborted {
 				va.ControlsBad++
 			}

@@ -17,7 +17,7 @@ import (
 func bites(v *check.View) []FaultBite {
 	var out []FaultBite
 	for _, w := range v.Windows {
-		b := FaultBite{ID: w.Fault.ID, Kind: w.Fault.Kind, Leg: w.Fault.Leg, At: w.Fault.At}
+		b := FaultBite{ID: w.Fault.ID, Kind: w.Fault.Kind, Leg: w.Fault.Leg, At: w.Fault.At, After: w.Fault.After}
 		if w.From != 0 {
 			b.Real, b.End = v.Rel(w.From), v.Rel(ended(v, w))
 			b.Bites, b.Touched = bite(v, w)
@@ -60,7 +60,7 @@ func scripts(v *check.View) (out []FaultBite) {
 func ended(v *check.View, w check.Window) int64 {
 	node := fmt.Sprintf("subject-%d", w.Fault.Replica)
 	x, gone := v.ExitAfter(node, w.From)
-	if !strings.HasPrefix(w.Fault.Kind, "process.") || w.Fault.For != 0 || !gone {
+	if !strings.HasPrefix(w.Fault.Kind, "process.") || w.Fault.For != 0 || w.Lifted || !gone {
 		return w.To
 	}
 	for _, e := range v.Fault {
@@ -224,8 +224,10 @@ func drain(v *check.View) *Drain {
 		d.Time = stats.Duration{Ns: x.T - s.T}
 		d.ExitCode, d.ExitSignal = x.Code, x.Signal
 	}
-	if k, ok := v.KilledAfter(s.Node, s.T); ok {
-		d.Time = stats.Duration{Ns: k.T - s.T, Censored: true}
+	for _, killed := range []func(string, int64) (history.Event, bool){v.CutAfter, v.KilledAfter} {
+		if k, ok := killed(s.Node, s.T); ok {
+			d.Time = stats.Duration{Ns: k.T - s.T, Censored: true}
+		}
 	}
 	for _, e := range v.Fault {
 		if e.Kind == history.Orphan {
@@ -293,7 +295,7 @@ func fates(v *check.View, since int64, xs []*check.Exchange) []Fate {
 func recovery(v *check.View) *int64 {
 	var end int64
 	for _, w := range v.Windows {
-		if w.From == 0 || w.Fault.For == 0 {
+		if w.From == 0 || !w.Lifted {
 			return nil
 		}
 		end = max(end, w.To)

@@ -102,11 +102,12 @@ type FaultBite struct {
 	ID      string `json:"id"`
 	Kind    string `json:"kind"`
 	Leg     string `json:"leg,omitempty"`
-	At      int64  `json:"at"`      // planned, ns from T0
-	Real    int64  `json:"real"`    // realised, ns from T0; 0 if it never took effect
-	End     int64  `json:"end"`     // realised end, ns from T0: lifted, or the subject gone or ready again, or the trial over
-	Bites   int64  `json:"bites"`   // what it touched
-	Touched string `json:"touched"` // the unit of Bites: connections, requests, signals
+	At      int64  `json:"at"`              // planned, ns from T0; 0 if it waits for an event
+	After   string `json:"after,omitempty"` // the event that it waits for
+	Real    int64  `json:"real"`            // realised, ns from T0; 0 if it never took effect
+	End     int64  `json:"end"`             // realised end, ns from T0: lifted, or the subject gone or ready again, or the trial over
+	Bites   int64  `json:"bites"`           // what it touched
+	Touched string `json:"touched"`         // the unit of Bites: connections, requests, signals
 }
 
 // Validity is what decides whether a trial counts.

@@ -123,9 +123,13 @@ func (s *Scenario) resolveFaults(p *history.Plan) error {
 		if err != nil {
 			return err
 		}
+		after, err := s.awaits(f)
+		if err != nil {
+			return err
+		}
 		k, _ := faults.Find(f.Fault)
-		p.Faults = append(p.Faults, history.Fault{ID: "f" + strconv.Itoa(i+1), Kind: f.Fault, Leg: f.Leg,
-			At: int64(f.At), For: int64(f.For), Replica: f.Replica, With: with})
+		p.Faults = append(p.Faults, s.repetitions(p, i, history.Fault{ID: "f" + strconv.Itoa(i+1), Kind: f.Fault, Leg: f.Leg,
+			At: int64(f.At), After: after, Delay: int64(f.Delay), For: int64(f.For), Replica: f.Replica, With: with})...)
 		leg := &p.Back
 		if f.Leg == "front" {
 			leg = &p.Front
@@ -283,7 +287,7 @@ func (s *Scenario) replica(p *history.Plan, i int, at int64) int {
 	var known []int
 	for r := range p.Replicas {
 		out := slices.ContainsFunc(p.Faults, func(f history.Fault) bool {
-			return f.Kind == "process.restart" && f.Replica == r && at >= f.At+int64(s.Propagation) && at < f.At+int64(s.Out)
+			return leaves(f.Kind) && f.Replica == r && at >= f.At+int64(s.Propagation) && at < f.At+int64(s.Out)
 		})
 		if !out {
 			known = append(known, r)
@@ -295,9 +299,10 @@ func (s *Scenario) replica(p *history.Plan, i int, at int64) int {
 	return known[i%len(known)]
 }
 
-// phases names what lies before, between and after the faults.
+// phases names what lies before, between and after the faults. Where one waits
+// for an event nobody knows before.
 func (s *Scenario) phases(p *history.Plan) {
-	if s.Engine != Timeline || len(p.Faults) == 0 {
+	if s.Engine != Timeline || len(p.Faults) == 0 || len(awaited(*p)) > 0 {
 		return
 	}
 	from, to := p.Faults[0].At, p.Faults[0].End()

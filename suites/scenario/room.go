@@ -22,7 +22,11 @@ const liftTime = 10 * time.Second
 // enter begins a fault of a room and keeps it for its lift.
 func (t *trial) enter(ctx context.Context, f history.Fault, k room.Kind) error {
 	begun := history.Now()
-	active, err := k.Inject(ctx, t.target(f), f.With)
+	tg, err := t.target(f)
+	if err != nil {
+		return err
+	}
+	active, err := k.Inject(ctx, tg, f.With)
 	if err != nil {
 		return err
 	}
@@ -64,10 +68,11 @@ func (t *trial) leaveAll(ctx context.Context) error {
 }
 
 // target is the replica that a fault of a room acts on.
-func (t *trial) target(f history.Fault) room.Target {
-	t.mu.Lock()
-	rep := t.reps[f.Replica]
-	t.mu.Unlock()
+func (t *trial) target(f history.Fault) (room.Target, error) {
+	rep, err := t.replica(f.Replica)
+	if err != nil {
+		return room.Target{}, err
+	}
 	in := t.nodes[infra(f.Replica)]
 	tg := room.Target{Fault: f.ID, Run: t.lab.Run, Node: fmt.Sprintf("subject-%d", f.Replica), PID: rep.pid, Container: rep.ref,
 		Addr: in.Addr(topology.SubjectPort), Origin: t.originAddr, Load: t.nodes["load"].IP, Seed: t.plan.Seed}
@@ -81,5 +86,5 @@ func (t *trial) target(f history.Fault) room.Target {
 		e.ID, e.Node = f.ID, cmp.Or(e.Node, tg.Node)
 		t.note(e)
 	}
-	return tg
+	return tg, nil
 }

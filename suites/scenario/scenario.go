@@ -94,9 +94,15 @@ type LoadItem struct {
 // FaultItem is one planned fault.
 type FaultItem struct {
 	Fault   string          `yaml:"fault"`
+	ID      string          `yaml:"id"` // by which others refer to it
 	Leg     string          `yaml:"leg"`
 	At      schema.Duration `yaml:"at"`
+	After   string          `yaml:"after"` // an event instead of At: see history.AwaitedEvents
+	Delay   schema.Duration `yaml:"delay"` // from that event
 	For     schema.Duration `yaml:"for"`
+	Every   schema.Duration `yaml:"every"`  // it comes again so long after it came before
+	Times   int             `yaml:"times"`  // so often in all
+	Chance  float64         `yaml:"chance"` // of each to happen at all; 1 if 0
 	Replica int             `yaml:"replica"`
 	With    map[string]any  `yaml:"with"`
 }
@@ -244,7 +250,7 @@ func (s *Scenario) check() error {
 		}
 	}
 	for i := range s.Faults {
-		if err := cmp.Or(s.checkFault(i), s.checkReach(i), s.checkBeside(i)); err != nil {
+		if err := cmp.Or(s.checkFault(i), s.checkTiming(i), s.checkAfter(i), s.checkReach(i), s.checkBeside(i)); err != nil {
 			return err
 		}
 	}
@@ -285,7 +291,7 @@ func (s *Scenario) checkBeside(i int) error {
 		return err
 	}
 	for j, g := range s.Faults[:i] {
-		together := f.Leg == g.Leg && f.Replica == g.Replica && f.At < g.until(s.Duration) && g.At < f.until(s.Duration)
+		together := f.Leg == g.Leg && f.Replica == g.Replica && s.together(i, j)
 		other, err := faults.Validate(g.Fault, g.With)
 		if err == nil && together {
 			err = faults.Exclude(g.Fault, other, f.Fault, with)
@@ -295,14 +301,6 @@ func (s *Scenario) checkBeside(i int) error {
 		}
 	}
 	return nil
-}
-
-// until is when the fault ends; one that is not lifted ends with the scenario.
-func (f FaultItem) until(end schema.Duration) schema.Duration {
-	if f.For == 0 {
-		return end
-	}
-	return f.At + f.For
 }
 
 // cantTell says why a script would not show in an item's answers; nothing if it
@@ -380,7 +378,7 @@ func (s *Scenario) checkDurations() error {
 		at[fmt.Sprintf("$.load[%d]", i)] = max(l.Hold, l.At, l.From, l.To, l.Every)
 	}
 	for i, f := range s.Faults {
-		at[fmt.Sprintf("$.faults[%d]", i)] = max(f.At, f.For)
+		at[fmt.Sprintf("$.faults[%d]", i)] = max(f.At, f.For, f.Delay, f.Every)
 	}
 	for i, o := range s.Offsets {
 		at[fmt.Sprintf("$.offsets[%d]", i)] = o
@@ -418,14 +416,12 @@ func (s *Scenario) checkFault(i int) error {
 	switch {
 	case len(k.Legs) > 0 && !slices.Contains(k.Legs, f.Leg):
 		return s.doc.Errorf(at+".fault", "%s acts on leg %s, not %q", f.Fault, strings.Join(k.Legs, " or "), f.Leg)
-	case f.At > s.Duration:
-		return s.doc.Errorf(at+".at", "is after the scenario's end at %v", time.Duration(s.Duration))
-	case f.For > s.Duration-f.At:
-		return s.doc.Errorf(at+".for", "ends at %v, after the scenario's end at %v", time.Duration(f.At+f.For), time.Duration(s.Duration))
 	case f.For > 0 && !k.Lifts:
 		return s.doc.Errorf(at+".for", "%s is an instant, it can't last", f.Fault)
 	case f.Replica >= s.Replicas:
 		return s.doc.Errorf(at+".replica", "there are %d replicas, counted from 0", s.Replicas)
+	case slices.ContainsFunc(s.Faults[:i], func(g FaultItem) bool { return f.ID != "" && g.ID == f.ID }):
+		return s.doc.Errorf(at+".id", "another fault of the list has it already")
 	}
 	return nil
 }

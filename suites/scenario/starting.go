@@ -51,7 +51,7 @@ func (t *trial) startOnce(ctx context.Context, i int, offset int64) error {
 	if err != nil && !errors.Is(err, proxy.ErrEnded) {
 		return fmt.Errorf("%w: %w", ErrInjector, err)
 	}
-	t.signalled(sent, launch.Name, "", t.plan.Promise.Signal)
+	t.signalled(sent, st.PID, launch.Name, "", t.plan.Promise.Signal)
 	return t.afterStartSignal(ctx, rep, launch.Name)
 }
 

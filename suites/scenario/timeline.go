@@ -2,8 +2,6 @@ package scenario
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -28,6 +26,9 @@ func (t *trial) timeline(ctx context.Context) error {
 	if err := t.startClock(history.Now() + int64(lead)); err != nil {
 		return err
 	}
+	t.waits.Lock()
+	t.waiting = newWaiting(t.plan)
+	t.waits.Unlock()
 	running, err := t.session(ctx, t.nodes["load"], "load", t.loadSpec(), t.client)
 	if err != nil {
 		return err
@@ -45,6 +46,7 @@ func (t *trial) timeline(ctx context.Context) error {
 	case <-running.Done():
 	case <-ctx.Done():
 	}
+	t.finished()
 	wg.Wait()
 	enough()
 	watchers.Wait()
@@ -89,9 +91,11 @@ func (t *trial) waitUntil(ctx context.Context, at int64) bool {
 
 // act carries one fault out and records when it took effect and ended.
 func (t *trial) act(ctx context.Context, f history.Fault) {
-	if !t.waitUntil(ctx, f.At) {
+	f, ok := t.await(ctx, f)
+	if !ok {
 		return
 	}
+	defer t.finished()
 	err := t.inject(ctx, f)
 	if err == nil && f.For > 0 && t.waitUntil(ctx, f.End()) {
 		err = t.lift(ctx, f)
@@ -169,121 +173,6 @@ func (t *trial) wireInject(ctx context.Context, f history.Fault) error {
 	}
 	wf.Seed = t.plan.Seed // of its dice
 	return t.wires[t.legOf(f)].Do(ctx, "inject", wf, nil)
-}
-
-// process sends signals, waits for the drain where one was asked for, and
-// restarts.
-func (t *trial) process(ctx context.Context, f history.Fault) error {
-	var with struct {
-		Signal  string `json:"signal"`
-		Times   int    `json:"times"`
-		Spacing int64  `json:"spacing"`
-	}
-	if err := json.Unmarshal(f.With, &with); err != nil {
-		return err
-	}
-	if with.Signal == "drain" {
-		with.Signal = t.plan.Promise.Signal
-	}
-	rep := t.reps[f.Replica]
-	begun := history.Now()
-	for n := range max(with.Times, 1) {
-		if n > 0 && !t.waitUntil(ctx, f.At+int64(n)*with.Spacing) {
-			return nil
-		}
-		if ended(rep) {
-			break
-		}
-		if err := t.signal(ctx, rep, f, with.Signal); errors.Is(err, proxy.ErrEnded) {
-			break
-		} else if err != nil {
-			return err
-		}
-	}
-	t.mark(history.Inject, f, begun, f.Kind)
-	t.awaitExit(ctx, rep)
-	if ended(rep) && ctx.Err() == nil {
-		t.probePort(ctx, rep)
-	}
-	if f.Kind == "process.restart" && ctx.Err() == nil {
-		return t.restart(ctx, rep)
-	}
-	return nil
-}
-
-func ended(rep *replica) bool {
-	select {
-	case <-rep.gone:
-		return true
-	default:
-		return false
-	}
-}
-
-func (t *trial) signal(ctx context.Context, rep *replica, f history.Fault, name string) error {
-	sent, err := rep.inst.Signal(ctx, name)
-	if err != nil {
-		return err
-	}
-	t.signalled(sent, fmt.Sprintf("subject-%d", rep.index), f.ID, name)
-	return nil
-}
-
-// signalled notes a signal that was sent.
-func (t *trial) signalled(sent proxy.Sent, node, id, name string) {
-	e := history.Event{T: sent.T, Kind: history.Signal, Node: node, ID: id, Signal: name, Via: sent.Via}
-	if sent.NoHandler {
-		e.Detail = history.NoHandler
-	}
-	t.note(e)
-}
-
-// awaitExit waits for a drain's end and kills what outlives its limit.
-func (t *trial) awaitExit(ctx context.Context, rep *replica) {
-	limit := time.NewTimer(time.Duration(t.plan.Settings.Grace) + overtime)
-	defer limit.Stop()
-	select {
-	case <-rep.gone:
-		return
-	case <-ctx.Done():
-		return
-	case <-limit.C:
-	}
-	t.note(history.Event{Kind: history.Killed, Node: fmt.Sprintf("subject-%d", rep.index)})
-	rep.inst.Signal(ctx, "KILL")
-	select {
-	case <-rep.gone:
-	case <-time.After(5 * time.Second):
-		t.note(history.Event{Kind: history.Error, Detail: "the subject outlived SIGKILL"})
-	}
-}
-
-// probePort notes whether anything still takes connections where the subject did:
-// a child that inherited its listener would keep the next one from starting.
-func (t *trial) probePort(ctx context.Context, rep *replica) {
-	addr := t.nodes[infra(rep.index)].Addr(topology.SubjectPort)
-	e := history.Event{Kind: history.Port, Node: fmt.Sprintf("subject-%d", rep.index), Outcome: history.OK}
-	if err := t.nodes["load"].Control.Probe(ctx, addr, ""); err != nil {
-		e.Outcome, e.Detail = history.Refused, err.Error()
-	}
-	t.note(e)
-}
-
-// restart replaces a drained replica with a new instance.
-func (t *trial) restart(ctx context.Context, old *replica) error {
-	log, err := old.remove(ctx)
-	t.mu.Lock()
-	t.log = append(t.log, log...)
-	t.mu.Unlock()
-	if err != nil {
-		return err
-	}
-	t.note(history.Event{Kind: history.Restart, Node: fmt.Sprintf("subject-%d", old.index)})
-	rep, err := t.startReplica(ctx, old.index, t.params(old.index))
-	if err != nil {
-		return err
-	}
-	return t.ready(ctx, rep)
 }
 
 // params is what a subject's templates are rendered with on infra node r.

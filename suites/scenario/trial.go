@@ -46,6 +46,8 @@ type trial struct {
 	wires                 map[string]*control.Running // by leg and replica
 	toxi                  *toxic.Proxy
 	sessions              []*control.Running // in the order in which they end: load first, origin last
+	waits                 sync.Mutex         // of waiting
+	waiting               *waiting           // nil until the load begins
 	originAddr            string             // where the subject finds its origin
 	endpoints             []load.Endpoint
 	t0                    int64
@@ -68,6 +70,8 @@ type replica struct {
 	gone  chan struct{} // closed when the exit is in the ledger
 	exit  proxy.Exit
 	ours  atomic.Bool // the bed removes it: its end says nothing about the subject
+
+	replaced atomic.Bool // a fault has begun to start the next one
 }
 
 // remove kills and removes the instance and returns its log.
@@ -122,7 +126,7 @@ func (t *trial) note(e history.Event) {
 	if e.Node == "" {
 		e.Node = "bed"
 	}
-	if err := t.fault.Append(e); err != nil {
+	if err := t.tell(t.fault, e); err != nil {
 		t.blame(err)
 	}
 }
@@ -189,7 +193,7 @@ func front(r int) string { return fmt.Sprintf("wire-front-%d", r) }
 // legs builds the chain from the origin towards the load.
 func (t *trial) legs(ctx context.Context) error {
 	o := t.nodes["origin"]
-	spec := origin.Spec{Listen: o.Addr(topology.OriginPort)}
+	spec := origin.Spec{Listen: o.Addr(topology.OriginPort), Watch: awaited(t.plan)}
 	if t.plan.Engine == TLSBack {
 		first, err := t.lab.Certs.Case(t.plan.Cases[0])
 		if err != nil {
@@ -216,7 +220,8 @@ func (t *trial) legs(ctx context.Context) error {
 }
 
 func (t *trial) session(ctx context.Context, n *topology.Node, role string, spec any, into *history.Ledger) (*control.Running, error) {
-	s, err := n.Control.Start(context.WithoutCancel(ctx), role, spec, func(es []history.Event) error { return into.Append(es...) })
+	sink := func(es []history.Event) error { return t.tell(into, es...) }
+	s, err := n.Control.Start(context.WithoutCancel(ctx), role, spec, sink, awaited(t.plan)...)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrSetup, err)
 	}
