@@ -81,6 +81,7 @@ type Kind struct {
 type Param = param.Param
 
 var (
+	over    = Param{Name: "over", Type: "enum", Of: []string{"h1", "h2"}, Default: "h1", Doc: "h2: the request goes over the load's shared HTTP/2 connection"}
 	both    = []string{"front", "back"}
 	back    = []string{"back"}
 	towards = Param{Name: "direction", Type: "enum", Of: []string{"down", "up", "both"}, Default: "down", Doc: "down: server to client; up: client to server"}
@@ -127,14 +128,40 @@ func Catalogue() []Kind {
 			Bites: "one process of a replica whose death by SIGKILL was seen",
 			Params: []Param{{Name: "times", Type: "int", Min: 2, Max: 1000, Default: int64(3), Doc: "deaths in all"}, duration("backoff", int64(0), "from the first death to the next start; 0: at once, always"),
 				duration("most", maxTime, "what the back-off grows to"), duration("up", int64(0), "from ready to the next death")}},
-		crash("panic", "a handler panics before it answers", "go"),
+		crash("panic", "a handler panics before it answers", "go", over),
 		crash("panic-after-flush", "a handler panics after the head and the first bytes were flushed", "go"),
+		crash("nil-map", "a handler writes to a nil map", "go"),
+		crash("waitgroup", "a handler makes a WaitGroup's counter negative", "go"),
+		crash("abort", "a handler panics with http.ErrAbortHandler, which net/http does not log", "go"),
+		crash("panic-locked", "a handler panics while it holds a mutex, and leaves it locked", "go"),
+		crash("lock", "a handler takes the mutex of crash.panic-locked and forwards the request", "go"),
 		crash("goroutine-panic", "a goroutine that a handler started panics", "go"),
+		crash("after-panic", "the request is served, and then a function panics that waits for its context's end (context.AfterFunc)", "go"),
+		crash("recovered-panic", "a goroutine that a handler started panics and recovers itself", "go"),
 		crash("map-writes", "handlers write one map at the same time until the runtime ends the process", "go"),
+		crash("unlock", "a handler unlocks an unlocked mutex", "go"),
+		crash("threads", "a handler has more goroutines that keep a thread each than the runtime's limit (lowered to 100)", "go"),
+		crash("stack-overflow", "a handler recurses without end, up to the stack's limit (lowered to 64 MiB)", "go"),
+		crash("heap", "a handler takes memory until a limit stops it: the container's, or 128 MiB of address space more than there was", "go"),
+		crash("os-exit", "a handler ends the process with code 3 (os.Exit)", "go"),
+		crash("spin", "a handler keeps one CPU busy and then forwards the request", "go", duration("seconds", int64(time.Second), "how long")),
 		crash("exception", "a handler raises", "python"),
+		crash("recursion-error", "a handler recurses until the interpreter raises RecursionError", "python"),
+		crash("stop-iteration", "a handler raises StopIteration, which a coroutine may not", "python"),
+		crash("cancelled", "a handler raises CancelledError, as if it had been cancelled", "python"),
+		crash("base-exception", "a handler raises a BaseException that is no Exception", "python"),
 		crash("task-exception", "a background task raises", "python"),
-		crash("block-loop", "a handler blocks the event loop", "python", duration("seconds", int64(time.Second), "how long")),
+		crash("del-exception", "an object's __del__ raises", "python"),
+		crash("thread-exception", "a thread raises", "python"),
+		crash("system-exit", "a handler raises SystemExit(3)", "python"),
+		crash("task-system-exit", "a background task raises SystemExit(3)", "python"),
+		crash("keyboard-interrupt", "a handler raises KeyboardInterrupt", "python"),
+		crash("segfault", "C code reads address 0", "python"),
 		crash("exit", "the interpreter ends at once (os._exit)", "python"),
+		crash("block-loop", "a handler blocks the event loop", "python", duration("seconds", int64(time.Second), "how long")),
+		crash("busy-thread", "a thread keeps the interpreter busy, and then the request is forwarded", "python", duration("seconds", int64(time.Second), "how long")),
+		crash("recursion-unlimited", "a handler recurses with the limit raised, down 200,000 calls and up again and again", "python", duration("seconds", int64(time.Second), "how long")),
+		crash("memory", "a handler takes memory until a limit stops it: the container's, or 128 MiB of address space more than there was", "python"),
 	}
 	for _, k := range wire.Kinds() {
 		kinds = append(kinds, wired(k))
@@ -156,7 +183,7 @@ func wired(k wire.Kind) Kind {
 }
 
 // signalParam names a signal; "drain" is the one that the subject's YAML declares.
-var signalParam = Param{Name: "signal", Type: "enum", Of: []string{"drain", "TERM", "INT", "QUIT", "HUP", "KILL", "USR1", "USR2"}, Default: "drain", Doc: "drain: the subject's own drain signal"}
+var signalParam = Param{Name: "signal", Type: "enum", Of: []string{"drain", "TERM", "INT", "QUIT", "HUP", "KILL", "USR1", "USR2", "SEGV"}, Default: "drain", Doc: "drain: the subject's own drain signal"}
 
 // stronger is a signal that may follow another.
 func stronger(name, def, doc string) Param {

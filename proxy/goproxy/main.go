@@ -40,7 +40,7 @@
 // could not be told), or the proxy could not start; 2 wrong settings.
 //
 // With FAULTBED_CRASH_HOOKS=1 in the environment the request header X-Faultbed-Crash
-// crashes it on purpose: panic, panic-after-flush, goroutine-panic, map-writes.
+// crashes it on purpose; crash.go lists how.
 package main
 
 import (

@@ -17,9 +17,8 @@ differs in this:
   space in a field's name, Transfer-Encoding in an HTTP/1.0 request, no Host or two.
 - A client or origin that half-closes a connection closes it, as asyncio does.
 
-Crash hooks (FAULTBED_CRASH_HOOKS=1, request header X-Faultbed-Crash): exception,
-task-exception, block-loop (for X-Faultbed-Crash-Seconds, 1 by default), exit,
-segfault.
+Crash hooks (FAULTBED_CRASH_HOOKS=1, request header X-Faultbed-Crash): see HOOKS.
+Those that take time take X-Faultbed-Crash-Seconds, 1 by default.
 
 Written for Python >= 3.9 and aiohttp >= 3.7. Start reading at Proxy.handle.
 """
@@ -41,10 +40,12 @@ import ipaddress
 import json
 import logging
 import re
+import resource
 import socket
 import ssl
 import struct
 import sys
+import threading
 import time
 from collections import Counter, deque
 
@@ -167,23 +168,123 @@ def log(level, msg, **fields):
 
 
 async def crash(headers):
-    """Crashes as the request asks; returns if it is to be served all the same."""
-    kind = headers.get("X-Faultbed-Crash")
-    if kind == "exception":
-        raise RuntimeError("crash hook: exception")
-    if kind == "task-exception":
-        asyncio.get_running_loop().create_task(failing())
-    elif kind == "block-loop":
+    """Crashes as the request asks; returns if it is to be served all the same.
+    docs/crashes.md says what becomes of each."""
+    hook = HOOKS.get(headers.get("X-Faultbed-Crash"))
+    if hook:
         text = headers.get("X-Faultbed-Crash-Seconds", "1")
-        time.sleep(duration(text if text[-1:].isalpha() else text + "s"))
-    elif kind == "exit":
-        os._exit(3)
-    elif kind == "segfault":
-        ctypes.string_at(0)
+        await hook(duration(text if text[-1:].isalpha() else text + "s"))
 
 
-async def failing():
-    raise RuntimeError("crash hook: task-exception")
+class Odd(BaseException):
+    pass
+
+
+class Heir:
+    def __del__(self):
+        raise RuntimeError("crash hook: del-exception")
+
+
+def raising(kind, *args):
+    """A hook that raises in the handler itself."""
+
+    async def hook(seconds):
+        raise kind(*args)
+
+    return hook
+
+
+def calling(f):
+    """A hook that calls a function of the seconds, for which the event loop waits."""
+
+    async def hook(seconds):
+        f(seconds)
+
+    return hook
+
+
+async def raise_in_task(kind, *args):
+    raise kind(*args)  # made here: a frame that held it would keep it from being collected, and logged
+
+
+def task(kind, *args):
+    """A hook that has a task raise, of which nobody asks the result."""
+    return calling(lambda _: asyncio.get_running_loop().create_task(raise_in_task(kind, *args)))
+
+
+def raise_in_thread(seconds):
+    t = threading.Thread(target=fail)
+    t.start()
+    t.join()
+
+
+def fail():
+    raise RuntimeError("crash hook: thread-exception")
+
+
+async def busy_thread(seconds):
+    await asyncio.get_running_loop().run_in_executor(None, busy, seconds)
+
+
+def busy(seconds):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        pass
+
+
+def recurse(n=0):
+    return recurse(n + 1) if n < DEEPEST else 0
+
+
+def recurse_unlimited(seconds):
+    """Down and up again until the time is over: without an end of its own it would
+    take the machine's memory. Where frames lie on the C stack it dies instead."""
+    usual = sys.getrecursionlimit()
+    sys.setrecursionlimit(DEEPEST + 1000)
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        recurse()
+    sys.setrecursionlimit(usual)
+
+
+def fill_memory(seconds):
+    """Takes more memory until the process has HOG bytes more than before. What ends
+    it sooner is a limit of the machine's or the container's; if there is none, the
+    kernel refuses address space beyond that, so that no machine is hurt."""
+    with open("/proc/self/statm") as f:
+        pages = int(f.read().split()[0])
+    usual = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + HOG, usual[1]))
+    kept = []
+    try:
+        while True:
+            kept.append(b"x" * (1 << 20))
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, usual)
+
+
+HOG = 128 << 20  # bytes
+DEEPEST = 200000  # calls
+
+HOOKS = {
+    "exception": raising(RuntimeError, "crash hook: exception"),
+    "recursion-error": calling(lambda _: (lambda f: f(f))(lambda f: f(f) + 1)),
+    "stop-iteration": raising(StopIteration, "crash hook: stop-iteration"),
+    "cancelled": raising(asyncio.CancelledError),
+    "base-exception": raising(Odd, "crash hook: base-exception"),
+    "task-exception": task(RuntimeError, "crash hook: task-exception"),
+    "del-exception": calling(lambda _: Heir() and None),
+    "thread-exception": calling(raise_in_thread),
+    "system-exit": raising(SystemExit, 3),
+    "task-system-exit": task(SystemExit, 3),
+    "keyboard-interrupt": raising(KeyboardInterrupt),
+    "segfault": calling(lambda _: ctypes.string_at(0)),
+    "exit": calling(lambda _: os._exit(3)),
+    "block-loop": calling(time.sleep),
+    "busy-thread": busy_thread,
+    "recursion-unlimited": calling(recurse_unlimited),
+    "memory": calling(fill_memory),
+}
 
 
 # --- front: client connections ------------------------------------------------

@@ -105,6 +105,12 @@ func failures() []Check {
 			Source: "the subject's own service manager would count this as a crash", Applies: timeline, Find: survives},
 		{Name: "blast-radius", Promise: "a crash of one request leaves the requests beside it as the scenario says",
 			Source: "net/http recovers a handler's panic; aiohttp answers 500", Applies: func(p history.Plan) bool { return p.Crash }, Find: blastRadius},
+		{Name: "faulty-request", Promise: "the request that carries a crash ends as the scenario says",
+			Source: "the scenario's expect.faulty and expect.again", Applies: func(p history.Plan) bool { return len(p.Expect.Faulty)+len(p.Expect.Again) > 0 }, Find: faultyRequest},
+		{Name: "concurrent-requests", Promise: "requests that the origin has and has not answered when a crash strikes end as the scenario says, and when it says",
+			Source: "the scenario's expect.concurrent and expect.ends", Applies: func(p history.Plan) bool { return len(p.Expect.Concurrent) > 0 || p.Expect.Ends != "" }, Find: concurrentRequests},
+		{Name: "crash-exit", Promise: "a crash ends the process with the exit code that the scenario says",
+			Source: "the scenario's expect.exit", Applies: func(p history.Plan) bool { return len(p.Expect.Exit) > 0 }, Find: crashExit},
 	}
 }
 

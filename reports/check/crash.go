@@ -1,6 +1,7 @@
 package check
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 
@@ -11,8 +12,8 @@ import (
 // the crash lasted: from its request's start to its end or to the process's.
 func (v *View) Bystanders() (crash *Exchange, beside []*Exchange) {
 	for _, x := range v.Exchanges {
-		if x.Arrival.Class == history.Crash {
-			crash = x
+		if x.Arrival.Class == history.Crash && crash == nil {
+			crash = x // a second one shows what the first has left behind
 		}
 	}
 	if crash == nil {
@@ -46,6 +47,118 @@ func blastRadius(v *View) []Violation {
 		out = append(out, v.about(x, "bystander of crash %s: %s", crash.Arrival.Hook, describe(v, x)))
 	}
 	return out
+}
+
+// strike is when the subject was hit, by the first crash or a signal, and until
+// when that lasted: the process's end, the crash's request's, or the signal's
+// instant. False if nothing hit.
+func (v *View) strike() (from, to int64, ok bool) {
+	crash, _ := v.Bystanders()
+	switch {
+	case crash != nil && crash.End != nil:
+		from, to = crash.Begin.T, crash.End.T
+	case crash == nil && len(v.Signals) > 0:
+		from, to = v.Signals[0].T, v.Signals[0].T
+	default:
+		return 0, 0, false
+	}
+	if x, died := v.ExitAfter("subject-0", from); died {
+		return x.T, x.T, true // what was answered until then was done first
+	}
+	return from, to, true
+}
+
+// Concurrent are the requests that the origin had received and not answered at
+// some instant of the strike: the subject can't have been done with them. Where it
+// died that instant is its death.
+func (v *View) Concurrent() (out []*Exchange) {
+	from, to, ok := v.strike()
+	for _, x := range v.Exchanges {
+		if !ok || !x.IsRequest() || x.Outcome() == history.Aborted {
+			continue
+		}
+		got := slices.IndexFunc(x.Origin, func(e history.Event) bool { return e.Kind == history.Request })
+		done, answered := x.answered()
+		if got >= 0 && x.Origin[got].T < to && (!answered || done.Outcome != history.OK || done.T > from) {
+			out = append(out, x)
+		}
+	}
+	return out
+}
+
+func concurrentRequests(v *View) (out []Violation) {
+	e := v.Plan.Expect
+	for _, x := range v.Concurrent() {
+		if len(e.Concurrent) > 0 && !slices.Contains(e.Concurrent, x.Outcome()) {
+			out = append(out, v.about(x, "%s, in flight when the crash struck; the scenario says %v", describe(v, x), e.Concurrent))
+		}
+	}
+	amid, over := v.Amid()
+	for _, x := range amid {
+		if before := x.End.T < over; before != (e.Ends == "before") {
+			out = append(out, v.about(x, "%s, %v from the end of the time that the crash takes; the scenario says %s it", describe(v, x), ms(x.End.T-over), e.Ends))
+		}
+	}
+	return out
+}
+
+// Amid are the concurrent requests that the origin answered in the middle half of
+// the time that the first crash takes, from which it is clear whether the answers
+// waited for its end; over is that end.
+func (v *View) Amid() (amid []*Exchange, over int64) {
+	crash, _ := v.Bystanders()
+	over, ok := v.crashOver()
+	if !ok || v.Plan.Expect.Ends == "" {
+		return nil, over
+	}
+	margin := (over - crash.Begin.T) / 4
+	for _, x := range v.Concurrent() {
+		if done, answered := x.answered(); answered && done.T > crash.Begin.T+margin && done.T < over-margin {
+			amid = append(amid, x)
+		}
+	}
+	return amid, over
+}
+
+// crashOver is when the time is over that the first crash takes by its parameter.
+func (v *View) crashOver() (at int64, ok bool) {
+	crash, _ := v.Bystanders()
+	for _, w := range v.Windows {
+		var with struct {
+			Seconds int64 `json:"seconds"`
+		}
+		json.Unmarshal(w.Fault.With, &with)
+		if crash != nil && v.CrashOf(w.Fault) == crash && with.Seconds > 0 {
+			return crash.Begin.T + with.Seconds, true
+		}
+	}
+	return 0, false
+}
+
+func faultyRequest(v *View) (out []Violation) {
+	want := v.Plan.Expect.Faulty
+	for _, x := range v.Exchanges {
+		if x.Arrival.Class != history.Crash {
+			continue
+		}
+		if o := x.Outcome(); len(want) > 0 && o != history.Aborted && !slices.Contains(want, o) {
+			out = append(out, v.about(x, "crash %s: %s; the scenario says %v", x.Arrival.Hook, describe(v, x), want))
+		}
+		want = v.Plan.Expect.Again
+	}
+	return out
+}
+
+func crashExit(v *View) []Violation {
+	want := v.Plan.Expect.Exit
+	if len(v.Exits) == 0 {
+		return []Violation{{At: v.Rel(v.EndT()), What: fmt.Sprintf("the process lived; the scenario says that it exits with %v", want)}}
+	}
+	x := v.Exits[0]
+	if slices.Contains(want, x.Code) {
+		return nil
+	}
+	return []Violation{{At: v.Rel(x.T), What: fmt.Sprintf("%s exited with %d%s; the scenario says %v", x.Node, x.Code, bySignal(x), want), Evidence: []history.Event{x}}}
 }
 
 // Start is one signal during start-up and what came of it.

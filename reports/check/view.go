@@ -213,7 +213,7 @@ func (v *View) close(w *Window) {
 		return
 	}
 	if w.Fault.For == 0 {
-		if x := v.crashOf(w.Fault); x != nil && x.End != nil {
+		if x := v.CrashOf(w.Fault); x != nil && x.End != nil {
 			w.From = x.Begin.T
 			if !v.Plan.Expect.Dies {
 				w.To = x.End.T
@@ -233,7 +233,8 @@ func (v *View) ReadyAfter(f history.Fault, from int64) (int64, bool) {
 	return 0, false
 }
 
-func (v *View) crashOf(f history.Fault) *Exchange {
+// CrashOf is the request that carries a crash; nil if it was not sent.
+func (v *View) CrashOf(f history.Fault) *Exchange {
 	for _, x := range v.Exchanges {
 		if x.Arrival.Class == history.Crash && "crash."+x.Arrival.Hook == f.Kind && x.Arrival.At == f.At {
 			return x

@@ -78,6 +78,7 @@ type Arrival struct {
 	Size    int64  `json:"size,omitempty"` // body bytes, in the direction that the class says
 	Hold    int64  `json:"hold,omitempty"` // ns that the origin draws the answer out, or that a connection is held
 	Hook    string `json:"hook,omitempty"` // crash hook
+	Over    string `json:"over,omitempty"` // crash: h2 for the shared HTTP/2 connection; "" is HTTP/1.1
 	Param   string `json:"param,omitempty"`
 	Client  string `json:"client,omitempty"` // naive or retrying; "" is careful
 	Lane    int    `json:"lane,omitempty"`   // the one connection, from 1, that must carry it: it waits its turn, timed from the schedule; 0: any
@@ -113,6 +114,12 @@ type Expectation struct {
 	Killed     bool      `json:"killed,omitempty"`     // the control: the subject is killed and in-flight work must be seen lost
 	Dies       bool      `json:"dies,omitempty"`       // the crash ends the process: bystanders in flight are lost
 	Bystanders []Outcome `json:"bystanders,omitempty"` // crash: outcomes allowed to requests in flight beside the faulty one
+
+	Faulty     []Outcome `json:"faulty,omitempty"`     // crash: outcomes that the faulty request must have one of
+	Again      []Outcome `json:"again,omitempty"`      // crash: the same for those of later crashes
+	Concurrent []Outcome `json:"concurrent,omitempty"` // crash or signal: outcomes that a request under way at the origin across it must have one of
+	Ends       string    `json:"ends,omitempty"`       // crash that takes time: whether those end "before" or "after" that time is over
+	Exit       []int     `json:"exit,omitempty"`       // codes that the process must end with one of; 128 + n by signal n
 }
 
 // Encode is the plan's canonical form: indented JSON with a final newline.

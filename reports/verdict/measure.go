@@ -126,7 +126,7 @@ func countSignals(v *check.View, id string) (n int64) {
 // crashed is 1 if the crash showed: the request failed, was late by what it
 // asked for, or the subject's log names its hook.
 func crashed(v *check.View, w check.Window) int64 {
-	x, _ := v.Bystanders()
+	x := v.CrashOf(w.Fault)
 	if x == nil || x.End == nil {
 		return 0
 	}

@@ -90,7 +90,7 @@ func Resolve(s *Scenario, spec *proxy.Spec, variant string, seed uint64, trial i
 	s.arrivals(&p, spec)
 	s.phases(&p)
 	p.TLS = s.Engine == TLSFront || slices.ContainsFunc(p.Arrivals, func(a history.Arrival) bool {
-		return a.Class == history.H2 || a.Class == history.H2Stream
+		return a.Class == history.H2 || a.Class == history.H2Stream || a.Over == "h2"
 	})
 	return p, nil
 }
@@ -102,7 +102,8 @@ func promise(spec *proxy.Spec) history.Promise {
 func (s *Scenario) expectation() history.Expectation {
 	e := s.Expect
 	return history.Expectation{Allow: outcomes(e.Allow), Statuses: e.Statuses, MinOK: e.MinOK, Recovery: int64(e.Recovery),
-		Drain: e.Drain, Killed: e.Killed, Dies: e.Dies, Bystanders: outcomes(e.Bystanders)}
+		Drain: e.Drain, Killed: e.Killed, Dies: e.Dies, Bystanders: outcomes(e.Bystanders),
+		Faulty: outcomes(e.Faulty), Again: outcomes(e.Again), Concurrent: outcomes(e.Concurrent), Ends: e.Ends, Exit: e.Exit}
 }
 
 func (s *Scenario) settings(spec *proxy.Spec) history.Settings {
@@ -250,10 +251,14 @@ func (s *Scenario) crashes(p *history.Plan) {
 			continue
 		}
 		var with struct {
-			Seconds int64 `json:"seconds"`
+			Seconds int64  `json:"seconds"`
+			Over    string `json:"over"`
 		}
 		json.Unmarshal(f.With, &with)
 		a := history.Arrival{At: f.At, Class: history.Crash, Size: 4096, Hook: hook}
+		if with.Over == "h2" {
+			a.Over = with.Over
+		}
 		if with.Seconds > 0 {
 			a.Param = strconv.FormatFloat(time.Duration(with.Seconds).Seconds(), 'f', -1, 64)
 		}

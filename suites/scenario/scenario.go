@@ -117,6 +117,11 @@ type ExpectYAML struct {
 	Killed     bool            `yaml:"killed"`
 	Dies       bool            `yaml:"dies"`
 	Bystanders []string        `yaml:"bystanders"`
+	Faulty     []string        `yaml:"faulty"`
+	Again      []string        `yaml:"again"`
+	Concurrent []string        `yaml:"concurrent"`
+	Ends       string          `yaml:"ends"`
+	Exit       []int           `yaml:"exit"`
 }
 
 // Group is the part of the name before the slash.
