@@ -81,7 +81,7 @@ type Kind struct {
 type Param = param.Param
 
 var (
-	over    = Param{Name: "over", Type: "enum", Of: []string{"h1", "h2"}, Default: "h1", Doc: "h2: the request goes over the load's shared HTTP/2 connection"}
+	over    = Param{Name: "over", Type: "enum", Of: []string{"pooled", "new", "h2"}, Default: "pooled", Doc: "the request's connection: one of HTTP/1.1 that others have used, a new one, or the shared one of HTTP/2"}
 	both    = []string{"front", "back"}
 	back    = []string{"back"}
 	towards = Param{Name: "direction", Type: "enum", Of: []string{"down", "up", "both"}, Default: "down", Doc: "down: server to client; up: client to server"}
@@ -140,7 +140,7 @@ func Catalogue() []Kind {
 		crash("recovered-panic", "a goroutine that a handler started panics and recovers itself", "go"),
 		crash("map-writes", "handlers write one map at the same time until the runtime ends the process", "go"),
 		crash("unlock", "a handler unlocks an unlocked mutex", "go"),
-		crash("threads", "a handler has more goroutines that keep a thread each than the runtime's limit (lowered to 100)", "go"),
+		crash("threads", "a handler has more goroutines that keep a thread each than the runtime's limit (lowered to 40)", "go"),
 		crash("stack-overflow", "a handler recurses without end, up to the stack's limit (lowered to 64 MiB)", "go"),
 		crash("heap", "a handler takes memory until a limit stops it: the container's, or 128 MiB of address space more than there was", "go"),
 		crash("os-exit", "a handler ends the process with code 3 (os.Exit)", "go"),
@@ -149,7 +149,7 @@ func Catalogue() []Kind {
 		crash("recursion-error", "a handler recurses until the interpreter raises RecursionError", "python"),
 		crash("stop-iteration", "a handler raises StopIteration, which a coroutine may not", "python"),
 		crash("cancelled", "a handler raises CancelledError, as if it had been cancelled", "python"),
-		crash("base-exception", "a handler raises a BaseException that is no Exception", "python"),
+		crash("base-exception", "a handler raises a BaseException that is no Exception", "python", over),
 		crash("task-exception", "a background task raises", "python"),
 		crash("del-exception", "an object's __del__ raises", "python"),
 		crash("thread-exception", "a thread raises", "python"),

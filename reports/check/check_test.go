@@ -99,6 +99,43 @@ func crashed() *bed {
 	return b.fault(history.Inject, 1000, func(e *history.Event) { e.ID = "f1" })
 }
 
+// struck is a crash that the process survives or, with an exit code, dies of, with
+// a request in flight that ends with an outcome at an instant.
+func struck(e history.Expectation, o history.Outcome, at int64, exit ...int) *bed {
+	b := newBed(history.Plan{Crash: true, Expect: e}).req("x", history.Crash, 1000, 1600, history.EOF).
+		req("a", history.Slow, 900, at, o, func(e *history.Event) {
+			if o == history.OK {
+				e.FirstByte = e.T
+			}
+		}).
+		origin("a", history.Request, 905, "").origin("a", history.Response, 1300, history.OK)
+	b.t.Plan.Expect.Dies = len(exit) > 0
+	b.t.Plan.Arrivals[0].Hook = "spin"
+	b.t.Plan.Faults = []history.Fault{{ID: "f1", Kind: "crash.spin", At: 1000 * msN, With: []byte(`{"seconds":600000000}`)}}
+	b.fault(history.Inject, 1000, func(e *history.Event) { e.ID = "f1" })
+	for _, n := range exit {
+		b.fault(history.Exit, 1601, code(n))
+	}
+	return b
+}
+
+// segv is a signal from outside that ends the process.
+func segv(o history.Outcome) *bed {
+	e := history.Expectation{Dies: true, Allow: []history.Outcome{history.EOF, history.Reset}, Concurrent: eofs, Exit: []int{2}}
+	b := newBed(history.Plan{Expect: e}).req("a", history.Slow, 900, 1001, o).origin("a", history.Request, 905, "").
+		fault(history.Signal, 1000, sig("SEGV"), func(e *history.Event) { e.ID = "f1" }).fault(history.Exit, 1001, code(2))
+	b.t.Plan.Faults = []history.Fault{{ID: "f1", Kind: "process.signal", At: 1000 * msN}}
+	return b
+}
+
+var (
+	eofs = []history.Outcome{history.EOF}
+	oks  = []history.Outcome{history.OK}
+)
+
+// again crashes another request, with an outcome.
+func again(b *bed, o history.Outcome) *bed { return b.req("y", history.Crash, 1700, 1900, o) }
+
 func on(node string) func(*history.Event) { return func(e *history.Event) { e.Node = node } }
 
 // rolled is a good restart of two replicas one after the other.
@@ -227,6 +264,12 @@ func good() map[string]*bed {
 		"lawful, and passed on":                            lawful(newBed(plain).req("r", history.Raw, 1, 5, history.OK, status(200)).origin("r", history.Request, 2, ""), "one"),
 		"connect refused behind a relay":                   fronted(drained().req("h", history.Fresh, 1000, 1001, history.Reset, local("1.2.3.4:5")).req("i", history.Fresh, 1010, 1011, history.Reset, local("1.2.3.4:6"))),
 		"retried by the client itself":                     retriedByClient(2),
+		"crash as the scenario says":                       again(struck(history.Expectation{Faulty: eofs, Concurrent: oks, Again: []history.Outcome{history.Timeout}}, history.OK, 1305), history.Timeout),
+		"death as the scenario says":                       struck(history.Expectation{Faulty: eofs, Concurrent: eofs, Bystanders: eofs, Exit: []int{2}}, history.EOF, 1601, 2),
+		"done before the death":                            struck(history.Expectation{Faulty: eofs, Concurrent: eofs, Bystanders: eofs, Exit: []int{2}}, history.OK, 1305, 2),
+		"others were served meanwhile":                     struck(history.Expectation{Ends: "before"}, history.OK, 1305),
+		"others waited":                                    struck(history.Expectation{Ends: "after"}, history.OK, 1605),
+		"SIGSEGV from outside":                             segv(history.EOF),
 	}
 }
 
@@ -292,6 +335,13 @@ func bugs() []planted {
 		}), "drain-exit"},
 		{"restarted subject dies by itself", rolled().fault(history.Exit, 3000, on("subject-1"), code(2)), "survives"},
 		{"crash that should kill did not", dying(crashed()), "blast-radius"},
+		{"crash answered with success", struck(history.Expectation{Faulty: oks}, history.OK, 1305), "faulty-request"},
+		{"crash that left nothing behind, against what was said", again(struck(history.Expectation{Again: []history.Outcome{history.Timeout}}, history.OK, 1305), history.OK), "faulty-request"},
+		{"in flight beside a crash, and lost", struck(history.Expectation{Concurrent: oks, Bystanders: eofs}, history.EOF, 1305), "concurrent-requests"},
+		{"waited for the crash, against what was said", struck(history.Expectation{Ends: "before"}, history.OK, 1605), "concurrent-requests"},
+		{"served meanwhile, against what was said", struck(history.Expectation{Ends: "after"}, history.OK, 1305), "concurrent-requests"},
+		{"cut at SIGSEGV in another way", segv(history.Reset), "concurrent-requests"},
+		{"death with another exit code", struck(history.Expectation{Exit: []int{2}}, history.OK, 1305, 139), "crash-exit"},
 		{"start signal lost", begun().fault(history.Ready, 2600).fault(history.Killed, 2600).fault(history.Exit, 2601, sig("KILL")), "start-signal"},
 		{"start signal ends in nothing", begun().fault(history.Killed, 2600).fault(history.Exit, 2601, sig("KILL")), "start-signal"},
 		{"bad chain accepted", verified("must-reject", "accept"), "tls-oracle"},

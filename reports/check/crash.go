@@ -50,9 +50,9 @@ func blastRadius(v *View) []Violation {
 }
 
 // strike is when the subject was hit, by the first crash or a signal, and until
-// when that lasted: the process's end, the crash's request's, or the signal's
-// instant. False if nothing hit.
-func (v *View) strike() (from, to int64, ok bool) {
+// when that lasted: the process's end, the end of the crash's request, or the
+// signal's instant. False if nothing hit.
+func (v *View) strike() (from, to int64, died, ok bool) {
 	crash, _ := v.Bystanders()
 	switch {
 	case crash != nil && crash.End != nil:
@@ -60,26 +60,28 @@ func (v *View) strike() (from, to int64, ok bool) {
 	case crash == nil && len(v.Signals) > 0:
 		from, to = v.Signals[0].T, v.Signals[0].T
 	default:
-		return 0, 0, false
+		return 0, 0, false, false
 	}
-	if x, died := v.ExitAfter("subject-0", from); died {
-		return x.T, x.T, true // what was answered until then was done first
+	exit, died := v.ExitAfter("subject-0", from)
+	if died {
+		to = exit.T
 	}
-	return from, to, true
+	return from, to, died, true
 }
 
-// Concurrent are the requests that the origin had received and not answered at
-// some instant of the strike: the subject can't have been done with them. Where it
-// died that instant is its death.
+// Concurrent are the requests that the origin had received before the strike's end
+// and not answered at its begin. Where the subject died, those are left out whose
+// answer had begun to arrive: it was done with them, or was about to be.
 func (v *View) Concurrent() (out []*Exchange) {
-	from, to, ok := v.strike()
+	from, to, died, ok := v.strike()
 	for _, x := range v.Exchanges {
 		if !ok || !x.IsRequest() || x.Outcome() == history.Aborted {
 			continue
 		}
 		got := slices.IndexFunc(x.Origin, func(e history.Event) bool { return e.Kind == history.Request })
 		done, answered := x.answered()
-		if got >= 0 && x.Origin[got].T < to && (!answered || done.Outcome != history.OK || done.T > from) {
+		early := answered && done.T <= from || died && x.End.FirstByte != 0
+		if got >= 0 && x.Origin[got].T < to && !early {
 			out = append(out, x)
 		}
 	}

@@ -78,7 +78,7 @@ type Arrival struct {
 	Size    int64  `json:"size,omitempty"` // body bytes, in the direction that the class says
 	Hold    int64  `json:"hold,omitempty"` // ns that the origin draws the answer out, or that a connection is held
 	Hook    string `json:"hook,omitempty"` // crash hook
-	Over    string `json:"over,omitempty"` // crash: h2 for the shared HTTP/2 connection; "" is HTTP/1.1
+	Over    string `json:"over,omitempty"` // crash: "new" or "h2" connection; "" is a pooled one of HTTP/1.1
 	Param   string `json:"param,omitempty"`
 	Client  string `json:"client,omitempty"` // naive or retrying; "" is careful
 	Lane    int    `json:"lane,omitempty"`   // the one connection, from 1, that must carry it: it waits its turn, timed from the schedule; 0: any

@@ -256,7 +256,7 @@ func (s *Scenario) crashes(p *history.Plan) {
 		}
 		json.Unmarshal(f.With, &with)
 		a := history.Arrival{At: f.At, Class: history.Crash, Size: 4096, Hook: hook}
-		if with.Over == "h2" {
+		if with.Over != "pooled" {
 			a.Over = with.Over
 		}
 		if with.Seconds > 0 {
