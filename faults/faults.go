@@ -161,7 +161,7 @@ func Catalogue() []Kind {
 		crash("block-loop", "a handler blocks the event loop", "python", duration("seconds", int64(time.Second), "how long")),
 		crash("busy-thread", "a thread keeps the interpreter busy, and then the request is forwarded", "python", duration("seconds", int64(time.Second), "how long")),
 		crash("recursion-unlimited", "a handler recurses with the limit raised, down 200,000 calls and up again and again", "python", duration("seconds", int64(time.Second), "how long")),
-		crash("memory", "a handler takes memory until a limit stops it: the container's, or 128 MiB of address space more than there was", "python"),
+		crash("memory", "a handler takes memory until a limit stops it: the container's, or 64 MiB of address space more than there was", "python"),
 	}
 	for _, k := range wire.Kinds() {
 		kinds = append(kinds, wired(k))

@@ -263,7 +263,7 @@ def fill_memory(seconds):
         resource.setrlimit(resource.RLIMIT_AS, usual)
 
 
-HOG = 128 << 20  # bytes
+HOG = 64 << 20  # bytes
 DEEPEST = 200000  # calls
 
 HOOKS = {

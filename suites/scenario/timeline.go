@@ -48,6 +48,9 @@ func (t *trial) timeline(ctx context.Context) error {
 	}
 	t.finished()
 	wg.Wait()
+	if t.plan.Expect.Dies {
+		t.awaitDeath(ctx)
+	}
 	enough()
 	watchers.Wait()
 	if ctx.Err() != nil {
@@ -173,6 +176,19 @@ func (t *trial) wireInject(ctx context.Context, f history.Fault) error {
 	}
 	wf.Seed = t.plan.Seed // of its dice
 	return t.wires[t.legOf(f)].Do(ctx, "inject", wf, nil)
+}
+
+// awaitDeath waits for the end of a subject that a crash kills: an interpreter that
+// says its last words on a busy machine may outlast the load. One that lives is
+// left alone.
+func (t *trial) awaitDeath(ctx context.Context) {
+	limit := time.NewTimer(time.Duration(t.plan.Settings.Grace) + overtime)
+	defer limit.Stop()
+	select {
+	case <-t.reps[0].gone:
+	case <-ctx.Done():
+	case <-limit.C:
+	}
 }
 
 // params is what a subject's templates are rendered with on infra node r.
