@@ -74,6 +74,9 @@ func (t *trial) startClock(t0 int64) error {
 func (t *trial) loadSpec() load.Spec {
 	spec := load.Spec{T0: t.t0, Arrivals: t.plan.Arrivals, Endpoints: t.endpoints, Timeout: t.plan.Timeout,
 		Control: t.nodes["origin"].Addr(topology.OriginPort), End: t.t0 + t.plan.Duration, ServerName: SubjectName}
+	if t.lab.Runtime == "process" { // else its packets could not be told from the subject's
+		spec.Source = t.nodes["load"].IP
+	}
 	if t.plan.TLS {
 		spec.Roots = t.lab.Certs.SubjectRoots
 	}
