@@ -20,4 +20,6 @@ package packet
 import "faultbed/faults/room"
 
 // Kinds lists the room's faults.
-func Kinds() []room.Kind { return []room.Kind{drop, loss, partition, reject} }
+func Kinds() []room.Kind {
+	return []room.Kind{corrupt, delay, drop, duplicate, forget, loss, mtu, partition, rate, reject, reorder}
+}

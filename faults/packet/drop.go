@@ -13,7 +13,8 @@ type rule struct {
 	Syn    bool    // only to those with SYN
 	Longer int     // only to those of more bytes, IP header included
 	Share  float64 // only to so many of them; 0: all
-	Then   string  // "drop", or what they are rejected with
+	Then   string  // "drop", "queue", or what they are rejected with
+	Queue  uint16
 }
 
 // drop is a black hole: nobody hears of it, so connecting lasts until somebody's

@@ -106,15 +106,15 @@ const (
 
 // exprs match a way's packets.
 func (w way) exprs() []expr.Any {
-	out := []expr.Any{&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1}, cmp(expr.CmpOpEq, []byte{unix.IPPROTO_TCP})}
+	out := []expr.Any{&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1}, is(expr.CmpOpEq, []byte{unix.IPPROTO_TCP})}
 	addr := func(op expr.CmpOp, at uint32, a netip.Addr) {
 		if a.IsValid() {
-			out = append(out, load(expr.PayloadBaseNetworkHeader, at, 4), cmp(op, a.AsSlice()))
+			out = append(out, load(expr.PayloadBaseNetworkHeader, at, 4), is(op, a.AsSlice()))
 		}
 	}
 	port := func(at uint32, p uint16) {
 		if p != 0 {
-			out = append(out, load(expr.PayloadBaseTransportHeader, at, 2), cmp(expr.CmpOpEq, binary.BigEndian.AppendUint16(nil, p)))
+			out = append(out, load(expr.PayloadBaseTransportHeader, at, 2), is(expr.CmpOpEq, binary.BigEndian.AppendUint16(nil, p)))
 		}
 	}
 	addr(expr.CmpOpEq, atSaddr, w.From)
@@ -132,14 +132,22 @@ func (r rule) exprs() []expr.Any {
 	var out []expr.Any
 	if r.Syn {
 		out = append(out, load(expr.PayloadBaseTransportHeader, atFlags, 1),
-			&expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: 1, Mask: []byte{flagSyn | flagRst}, Xor: []byte{0}}, cmp(expr.CmpOpEq, []byte{flagSyn}))
+			&expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: 1, Mask: []byte{flagSyn | flagRst}, Xor: []byte{0}}, is(expr.CmpOpEq, []byte{flagSyn}))
+	}
+	if r.Then == "tcp-reset" { // they pass, for the answer may be on a way too
+		out = append(out, load(expr.PayloadBaseTransportHeader, atFlags, 1),
+			&expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: 1, Mask: []byte{flagRst}, Xor: []byte{0}}, is(expr.CmpOpEq, []byte{0}))
 	}
 	if r.Longer > 0 {
-		out = append(out, &expr.Meta{Key: expr.MetaKeyLEN, Register: 1}, hton(), cmp(expr.CmpOpGt, binary.BigEndian.AppendUint32(nil, uint32(r.Longer))))
+		out = append(out, &expr.Meta{Key: expr.MetaKeyLEN, Register: 1}, hton(), is(expr.CmpOpGt, binary.BigEndian.AppendUint32(nil, uint32(r.Longer))))
 	}
 	if r.Share > 0 && r.Share < 1 {
 		out = append(out, &expr.Numgen{Register: 1, Modulus: dice, Type: unix.NFT_NG_RANDOM}, hton(),
-			cmp(expr.CmpOpLt, binary.BigEndian.AppendUint32(nil, uint32(r.Share*dice))))
+			is(expr.CmpOpLt, binary.BigEndian.AppendUint32(nil, uint32(r.Share*dice))))
+	}
+	if r.Then == "queue" {
+		out = append(out, &expr.Meta{Key: expr.MetaKeyMARK, Register: 1}, is(expr.CmpOpNeq, binary.NativeEndian.AppendUint32(nil, copyMark)))
+		return append(out, &expr.Counter{}, toQueue(r.Queue))
 	}
 	return append(out, &expr.Counter{}, answers[r.Then])
 }
@@ -161,7 +169,7 @@ func load(base expr.PayloadBase, at, n uint32) expr.Any {
 	return &expr.Payload{DestRegister: 1, Base: base, Offset: at, Len: n}
 }
 
-func cmp(op expr.CmpOp, data []byte) expr.Any { return &expr.Cmp{Op: op, Register: 1, Data: data} }
+func is(op expr.CmpOp, data []byte) expr.Any { return &expr.Cmp{Op: op, Register: 1, Data: data} }
 
 // hton makes a number of the host's order comparable.
 func hton() expr.Any {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"sync/atomic"
 
 	"faultbed/faults/param"
 	"faultbed/faults/room"
@@ -104,9 +105,12 @@ func need4(err error, a netip.Addr) error {
 	return err
 }
 
+// tables tells the tables of trials apart that run at the same time.
+var tables atomic.Int64
+
 // table names a fault's table; run ids have dashes, which nft(8) does not take.
 func table(t room.Target) string {
-	b := []byte("faultbed_" + t.Run + "_" + t.Fault)
+	b := fmt.Appendf(nil, "faultbed_%s_%s_%d", t.Run, t.Fault, tables.Add(1))
 	for i, c := range b {
 		if c != '_' && (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') {
 			b[i] = '_'
