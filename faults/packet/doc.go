@@ -21,5 +21,5 @@ import "faultbed/faults/room"
 
 // Kinds lists the room's faults.
 func Kinds() []room.Kind {
-	return []room.Kind{corrupt, delay, drop, duplicate, forget, loss, mtu, partition, rate, reject, reorder}
+	return []room.Kind{corrupt, delay, disconnect, drop, duplicate, forget, killSockets, loss, mtu, partition, rate, reject, reorder}
 }

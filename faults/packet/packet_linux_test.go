@@ -220,6 +220,67 @@ func TestForgetAll(t *testing.T) {
 	b.mustBite(t)
 }
 
+func TestKillSockets(t *testing.T) {
+	b := newBed(t)
+	back, front, control := mustDial(t, b.Origin, ""), mustDial(t, b.Addr, b.Load), mustDial(t, b.Origin, b.Load)
+	for _, c := range []net.Conn{back, front, control} {
+		mustAsk(t, c, 100)
+	}
+	b.inject(t, "kill-sockets", nil)
+	if n := b.bitten(); n != 1 {
+		t.Errorf("%d bites, want 1", n)
+	}
+	if err := ask(back, 100, long); !errors.Is(err, syscall.ECONNABORTED) && !errors.Is(err, syscall.EPIPE) {
+		t.Errorf("the subject's own end: %v", err)
+	}
+	mustAsk(t, front, 100)
+	b.inject(t, "kill-sockets", with{"side": "front"})
+	if err := ask(front, 100, long); !errors.Is(err, syscall.ECONNRESET) && !errors.Is(err, syscall.EPIPE) {
+		t.Errorf("the client's end: %v", err)
+	}
+	mustAsk(t, control, 100)
+	if n := b.bitten(); n != 2 {
+		t.Errorf("%d bites, want 2", n)
+	}
+	b.mustBite(t)
+}
+
+// TestDisconnect has interfaces and routes come back as they were.
+func TestDisconnect(t *testing.T) {
+	h := hermit(t)
+	ip := func(args ...string) string {
+		out, err := exec.Command("nsenter", append([]string{"-t", fmt.Sprint(h.Process.Pid), "-n", "ip"}, args...)...).CombinedOutput()
+		if err != nil {
+			t.Skipf("ip %v: %v: %s", args, err, out)
+		}
+		return string(out)
+	}
+	ip("link", "add", "v0", "type", "veth", "peer", "name", "v1")
+	ip("link", "set", "v1", "up")
+	ip("link", "set", "v0", "up")
+	ip("addr", "add", "10.9.9.2/24", "dev", "v0")
+	ip("route", "add", "default", "via", "10.9.9.1")
+	ip("route", "add", "10.8.0.0/16", "via", "10.9.9.9", "metric", "7", "mtu", "1300")
+	before := ip("route")
+	b := &bed{Target: room.Target{Fault: "f1", PID: h.Process.Pid, Container: "hermit"}}
+	b.Note = func(e history.Event) { b.events = append(b.events, e) }
+	lift := b.inject(t, "disconnect", nil)
+	if n := b.bitten(); n != 2 {
+		t.Errorf("%d interfaces down, want 2: %v", n, b.events)
+	}
+	if r := ip("route"); r != "" {
+		t.Errorf("routes are left: %s", r)
+	}
+	lift()
+	if after := ip("route"); after != before {
+		t.Errorf("routes were\n%s\nand are\n%s", before, after)
+	}
+	b.PID, b.Container = os.Getpid(), ""
+	if _, err := disconnect.Inject(context.Background(), b.Target, nil); err == nil {
+		t.Error("it would take the host's network away")
+	}
+}
+
 // TestOverlap has faults of one trial and of two in force at the same time.
 func TestOverlap(t *testing.T) {
 	b, other := newBed(t), newBed(t)
