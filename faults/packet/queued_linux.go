@@ -87,7 +87,11 @@ func queued(t room.Target, w where, together bool, policyOf func(way int) policy
 			if err != nil {
 				return nil, errors.Join(err, s.end())
 			}
-			s.queues, s.names = append(s.queues, q), append(s.names, way.Name)
+			name := way.Name
+			if together {
+				name = w.Side
+			}
+			s.queues, s.names = append(s.queues, q), append(s.names, name)
 		}
 		s.table.add(way, rule{Then: "queue", Queue: s.queues[len(s.queues)-1].num}.exprs())
 	}
