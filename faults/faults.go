@@ -60,7 +60,7 @@ func Room(name string) (room.Kind, bool) {
 }
 
 // Cleaners are the rooms whose marks can outlive a killed run.
-func Cleaners() []room.Cleaner { return nil }
+func Cleaners() []room.Cleaner { return []room.Cleaner{resource.Cleaner} }
 
 // Kind is one fault of the catalogue.
 type Kind struct {

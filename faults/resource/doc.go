@@ -1,13 +1,18 @@
-// Package resource is the room of faults on what a subject is given: files, processor, memory, processes, disk, ports, backlog.
+// Package resource is the room of faults on what a subject is given: files,
+// processor, memory, processes, disk, ports, and the queue of its listener.
 //
-// It describes and carries out; what a fault is made of is said in package room,
-// and when it acts is a plan's.
+// Limits on processor, memory and processes are those of a cgroup, v1 or v2: the
+// container's own, or in the process runtime one that is made for the subject's
+// process tree and named faultbed-RUN-NODE-PID, which [Cleaner] finds if faultbed is
+// killed meanwhile. All others belong to the subject's processes or its network
+// namespace and end with them. Each fault counts what the kernel says became of
+// it (throttled periods, limit hits, dropped connections), not that it was set.
 //
-// It takes nothing from other programs of the machine.
-// Start with [Kinds].
+// It takes nothing from other programs of the machine, and it loads nothing: a
+// limit that the load does not reach bites nothing. Start with [Kinds].
 package resource
 
 import "faultbed/faults/room"
 
 // Kinds lists the room's faults.
-func Kinds() []room.Kind { return nil }
+func Kinds() []room.Kind { return []room.Kind{cpu} }
