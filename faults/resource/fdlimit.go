@@ -1,0 +1,171 @@
+package resource
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+
+	"faultbed/faults/param"
+	"faultbed/faults/room"
+	"faultbed/proxy/pidfd"
+)
+
+// fdLimit lowers the soft limit only: a hard one can't be raised again without
+// CAP_SYS_RESOURCE (setrlimit(2)). A server whose accept fails with EMFILE leaves
+// its clients where the kernel put them, in the listener's queue; that shows in
+// /proc and is what bites are.
+var fdLimit = room.Kind{
+	Name: "fd-limit", Sentence: "lowers how many files each of the subject's processes may have open (soft RLIMIT_NOFILE)",
+	Touches: "connections", Lifts: true,
+	Bites: "one connection that stayed unaccepted from one look to the next (20 ms) while no descriptor below the limit was free",
+	Host:  "root",
+	Params: []param.Param{
+		{Name: "files", Type: param.Int, Min: 1, Max: 1 << 20, Unless: "headroom", Doc: "the limit: it bounds the number of a new descriptor, so holes below it stay usable"},
+		{Name: "headroom", Type: param.Int, Min: 0, Max: 1 << 20, Unless: "files", Doc: "so many more than are open at that moment, for each process"},
+	},
+	Probe: root,
+	Check: func(with json.RawMessage) error {
+		var w fdWith
+		if err := json.Unmarshal(with, &w); err != nil {
+			return err
+		}
+		if w.Files > 0 && w.Headroom > 0 {
+			return param.Errorf("headroom", "give it or files, not both")
+		}
+		return nil
+	},
+	Inject: func(_ context.Context, t room.Target, with json.RawMessage) (room.Active, error) {
+		var w fdWith
+		if err := json.Unmarshal(with, &w); err != nil {
+			return nil, err
+		}
+		if t.PID <= 0 {
+			return nil, errNoProcess
+		}
+		addr, err := netip.ParseAddrPort(t.Addr)
+		if err != nil {
+			return nil, fmt.Errorf("the subject's listener: %w", err)
+		}
+		l := &fdLimits{pid: t.PID, addr: addr, was: map[int]uint64{}, set: map[int]uint64{}, bitten: map[netip.AddrPort]bool{}}
+		if err := l.lower(w); err != nil {
+			return nil, errors.Join(err, l.restore())
+		}
+		stop, err := watch(t, "connections", l.look)
+		if err != nil {
+			return nil, errors.Join(err, l.restore())
+		}
+		return room.LiftFunc(func(context.Context) error { stop(); return l.restore() }), nil
+	},
+}
+
+type fdWith struct{ Files, Headroom int }
+
+// fdLimits are the limits of one subject's processes.
+type fdLimits struct {
+	pid      int
+	addr     netip.AddrPort
+	was, set map[int]uint64 // soft limits by process
+
+	before []netip.AddrPort // clients that waited at the last look
+	bitten map[netip.AddrPort]bool
+}
+
+func (l *fdLimits) processes() []int { return append([]int{l.pid}, pidfd.Descendants(l.pid)...) }
+
+func (l *fdLimits) lower(w fdWith) error {
+	for _, pid := range l.processes() {
+		open, err := files(pid)
+		if gone(err) && pid != l.pid {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		n := uint64(w.Files)
+		if n == 0 {
+			n = uint64(limitFor(open, w.Headroom))
+		}
+		was, err := softLimit(pid)
+		if err == nil && n > was {
+			err = fmt.Errorf("process %d may have %d files open: %d is not lower", pid, was, n)
+		}
+		if err == nil {
+			l.was[pid], l.set[pid] = was, n
+			err = setSoftLimit(pid, n)
+		}
+		if err != nil && !gone(err) {
+			return err
+		}
+	}
+	return nil
+}
+
+// look counts the connections that were found waiting twice in a row while a
+// process that could have accepted them had no free descriptor.
+func (l *fdLimits) look() (int64, string, error) {
+	who := l.exhausted()
+	ss, err := sockets(l.pid)
+	if err != nil {
+		return 0, "", err
+	}
+	now := waiting(ss, l.addr)
+	if who == 0 {
+		now = nil
+	}
+	for _, c := range l.before {
+		for _, d := range now {
+			if c == d {
+				l.bitten[c] = true
+			}
+		}
+	}
+	l.before = now
+	return int64(len(l.bitten)), fmt.Sprintf("process %d has no descriptor free below its limit of %d", who, l.set[who]), nil
+}
+
+// exhausted is a process at its limit, or 0. A master that has workers is none: they
+// accept.
+func (l *fdLimits) exhausted() int {
+	for _, pid := range l.processes() {
+		limit, known := l.set[pid]
+		open, err := files(pid)
+		if known && err == nil && len(pidfd.Children(pid)) == 0 && full(open, int(limit)) {
+			return pid
+		}
+	}
+	return 0
+}
+
+// restore raises the limits again, also of processes that were born under them.
+func (l *fdLimits) restore() error {
+	var errs []error
+	for pid, was := range l.was {
+		errs = append(errs, raise(pid, was))
+	}
+	for _, pid := range l.processes() {
+		if _, known := l.was[pid]; known {
+			continue
+		}
+		if n, err := softLimit(pid); err == nil && n == l.set[l.pid] {
+			errs = append(errs, raise(pid, l.was[l.pid]))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// raise sets a process's limit and reads it back; one that is gone needs none.
+func raise(pid int, to uint64) error {
+	err := setSoftLimit(pid, to)
+	if err == nil {
+		var is uint64
+		if is, err = softLimit(pid); err == nil && is != to {
+			err = fmt.Errorf("process %d may have %d files open, not %d as before", pid, is, to)
+		}
+	}
+	if gone(err) {
+		return nil
+	}
+	return err
+}
