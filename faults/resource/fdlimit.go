@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
+	"time"
 
 	"faultbed/faults/param"
 	"faultbed/faults/room"
@@ -19,7 +21,7 @@ import (
 var fdLimit = room.Kind{
 	Name: "fd-limit", Sentence: "lowers how many files each of the subject's processes may have open (soft RLIMIT_NOFILE)",
 	Touches: "connections", Lifts: true,
-	Bites: "one connection that stayed unaccepted from one look to the next (20 ms) while no descriptor below the limit was free",
+	Bites: "one connection that stayed unaccepted from one look to the next (20 ms) while no descriptor below the limit was free, or was within the last second",
 	Host:  "root",
 	Params: []param.Param{
 		{Name: "files", Type: param.Int, Min: 1, Max: 1 << 20, Unless: "headroom", Doc: "the limit: it bounds the number of a new descriptor, so holes below it stay usable"},
@@ -68,6 +70,8 @@ type fdLimits struct {
 	addr     netip.AddrPort
 	was, set map[int]uint64 // soft limits by process
 
+	who    int              // the process that was at its limit last,
+	when   time.Time        // and when
 	before []netip.AddrPort // clients that waited at the last look
 	bitten map[netip.AddrPort]bool
 }
@@ -102,27 +106,32 @@ func (l *fdLimits) lower(w fdWith) error {
 	return nil
 }
 
+// backOff is how long servers accept nothing after EMFILE, be a descriptor free
+// meanwhile or not: net/http and asyncio up to 1 s, nginx 0.5 s.
+const backOff = time.Second
+
 // look counts the connections that were found waiting twice in a row while a
-// process that could have accepted them had no free descriptor.
+// process that could have accepted them had no free descriptor, or had none just
+// before and waits.
 func (l *fdLimits) look() (int64, string, error) {
-	who := l.exhausted()
+	if who := l.exhausted(); who != 0 {
+		l.who, l.when = who, time.Now()
+	}
 	ss, err := sockets(l.pid)
 	if err != nil {
 		return 0, "", err
 	}
 	now := waiting(ss, l.addr)
-	if who == 0 {
+	if time.Since(l.when) > backOff {
 		now = nil
 	}
 	for _, c := range l.before {
-		for _, d := range now {
-			if c == d {
-				l.bitten[c] = true
-			}
+		if slices.Contains(now, c) {
+			l.bitten[c] = true
 		}
 	}
 	l.before = now
-	return int64(len(l.bitten)), fmt.Sprintf("process %d has no descriptor free below its limit of %d", who, l.set[who]), nil
+	return int64(len(l.bitten)), fmt.Sprintf("process %d had no descriptor free below its limit of %d", l.who, l.set[l.who]), nil
 }
 
 // exhausted is a process at its limit, or 0. A master that has workers is none: they
