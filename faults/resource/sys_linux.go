@@ -15,3 +15,6 @@ func writable(dir string) error { return unix.Access(dir, unix.W_OK) }
 func gone(err error) bool {
 	return errors.Is(err, unix.ESRCH) || errors.Is(err, unix.ENODEV) || errors.Is(err, fs.ErrNotExist)
 }
+
+// busy tells whether a limit was refused because the use is above it.
+func busy(err error) bool { return errors.Is(err, unix.EBUSY) }

@@ -10,3 +10,5 @@ import (
 func writable(string) error { return linux() }
 
 func gone(err error) bool { return errors.Is(err, fs.ErrNotExist) }
+
+func busy(error) bool { return false }
