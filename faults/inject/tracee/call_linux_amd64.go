@@ -125,15 +125,10 @@ func (t *Tracee) turnBack(th *Thread, was unix.PtraceRegs) error {
 	return th.SetRegs(was)
 }
 
-// gate is the address of a system call instruction in the process: the kernel's vDSO
-// has one, in every process.
+// gate is the address of a system call instruction in the process.
 func (t *Tracee) gate() (uint64, error) {
-	from, to, err := mapping(t.PID, "[vdso]")
+	from, code, err := t.VDSO()
 	if err != nil {
-		return 0, err
-	}
-	code := make([]byte, to-from)
-	if err := t.Read(from, code); err != nil {
 		return 0, err
 	}
 	i := bytes.Index(code, []byte{0x0f, 0x05})
@@ -141,6 +136,16 @@ func (t *Tracee) gate() (uint64, error) {
 		return 0, errors.New("no system call instruction in the vDSO")
 	}
 	return from + uint64(i), nil
+}
+
+// VDSO is the code that the kernel maps into every process (vdso(7)), and where.
+func (t *Tracee) VDSO() (from uint64, code []byte, err error) {
+	from, to, err := mapping(t.PID, "[vdso]")
+	if err != nil {
+		return 0, nil, err
+	}
+	code = make([]byte, to-from)
+	return from, code, t.Read(from, code)
 }
 
 // mapping is the first mapping of that name (proc(5), maps).

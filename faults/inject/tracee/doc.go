@@ -14,3 +14,8 @@
 // Linux on amd64. Every call must come from the goroutine that called [Attach],
 // which it ties to its thread (ptrace(2): the tracer is a thread). Start there.
 package tracee
+
+import "errors"
+
+// ErrEnded is that the process has ended.
+var ErrEnded = errors.New("the process has ended")

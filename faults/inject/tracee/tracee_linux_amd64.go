@@ -17,9 +17,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrEnded is that the process has ended.
-var ErrEnded = errors.New("the process has ended")
-
 // Tracee is a process whose threads are all seized.
 type Tracee struct {
 	PID int
