@@ -14,9 +14,10 @@ help: ## list all targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 .PHONY: build
-build: ## build bin/faultbed and bin/labnode (static)
+build: ## build bin/faultbed, bin/labnode and bin/injector (static)
 	@mkdir -p $(BIN)
 	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/labnode ./cmd/labnode
+	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/injector ./cmd/injector
 	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/faultbed ./cmd/faultbed
 
 .PHONY: deps

@@ -26,6 +26,8 @@ func Capabilities() []Term {
 		{"health", "answers GET /healthz itself with 200 while it serves"},
 		{"metrics", "answers GET /metrics itself in Prometheus' text format"},
 		{"crash-go", "carries the Go crash hooks, armed by FAULTBED_CRASH_HOOKS=1"},
+		{"go-http", "is a Go program on net/http, server and Transport, that keeps the names of its functions: inject.go-* can hit it"},
+		{"workers", "its first process only watches over others, which serve, and replaces one that dies"},
 		{"crash-python", "carries the Python crash hooks, armed by FAULTBED_CRASH_HOOKS=1"},
 	}
 }

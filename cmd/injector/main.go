@@ -2,7 +2,7 @@
 // is a program of its own, because an armed tracer that is killed takes its target
 // with it: it lives for seconds, minds no Ctrl-C, and lets go by its deadline.
 //
-//	injector gopanic --pid N [--path /fb/short/] [--point handler|proxy|response] [--times N]
+//	injector gopanic --pid N [--path /fb/short/] [--request ID] [--point handler|proxy|response] [--times N]
 //	injector godie --pid N [--path PREFIX]
 //	injector gohang --pid N [--path PREFIX] [--hang 10s] [--times N]
 //	injector segv|abort|stack-overflow --pid N
@@ -36,6 +36,7 @@ type order struct {
 	pid      int
 	deadline time.Duration
 	path     string
+	request  string
 	point    string
 	times    int
 	hang     time.Duration
@@ -53,13 +54,18 @@ var deeds = map[string]func(context.Context, order) error{
 
 func goDeed(do string) func(context.Context, order) error {
 	return func(ctx context.Context, o order) error {
-		match := func(path string) bool { return path != "" && strings.HasPrefix(path, o.path) }
-		return goshot.Fire(ctx, o.pid, goshot.Shot{Do: do, Point: o.point, Match: match, Times: o.times, Sleep: o.hang}, say)
+		return goshot.Fire(ctx, o.pid, goshot.Shot{Do: do, Point: o.point, Match: o.match, Times: o.times, Sleep: o.hang}, say)
 	}
 }
 
 func nativeDeed(do string) func(context.Context, order) error {
 	return func(ctx context.Context, o order) error { return native.Fire(ctx, o.pid, do, say) }
+}
+
+// match tells whether a request with that path is to be hit.
+func (o order) match(path string) bool {
+	id := path[strings.LastIndexByte(path, '/')+1:]
+	return path != "" && strings.HasPrefix(path, o.path) && strings.HasPrefix(id, o.request)
 }
 
 func say(l line.Line) { line.Write(os.Stdout, l) }
@@ -106,6 +112,7 @@ func parse(args []string) (deed func(context.Context, order) error, o order, err
 	fs.IntVar(&o.pid, "pid", 0, "the process, as this PID namespace counts")
 	fs.DurationVar(&o.deadline, "deadline", 30*time.Second, "lets go by then")
 	fs.StringVar(&o.path, "path", "/", "prefix of the request's path")
+	fs.StringVar(&o.request, "request", "", "prefix of the last part of the request's path")
 	fs.StringVar(&o.point, "point", goshot.Handler, "gopanic: handler, proxy or response")
 	fs.IntVar(&o.times, "times", 1, "requests to hit")
 	fs.DurationVar(&o.hang, "hang", 10*time.Second, "gohang: how long")

@@ -10,4 +10,4 @@ package inject
 import "faultbed/faults/room"
 
 // Kinds lists the room's faults.
-func Kinds() []room.Kind { return nil }
+func Kinds() []room.Kind { return append(goKinds(), nativeKinds()...) }

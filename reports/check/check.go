@@ -353,13 +353,17 @@ func during(v *View) []Violation {
 // dishonest says what is wrong with a failure, or nothing if it is allowed.
 func (v *View) dishonest(x *Exchange) string {
 	ex := v.Plan.Expect
-	if x.Outcome() == history.Status5xx {
+	if x.Outcome() == history.Status5xx && !v.beside(x) {
 		if slices.Contains(ex.Statuses, x.End.Status) {
 			return ""
 		}
 		return fmt.Sprintf("status %d, honest here would be %v", x.End.Status, ex.Statuses)
 	}
-	if slices.Contains(ex.Allow, x.Outcome()) {
+	allowed := ex.Allow
+	if v.beside(x) {
+		allowed = ex.Bystanders
+	}
+	if slices.Contains(allowed, x.Outcome()) {
 		return ""
 	}
 	return describe(v, x)

@@ -82,7 +82,9 @@ func bite(v *check.View, w check.Window) (int64, string) {
 			return n, "processes"
 		}
 		return countSignals(v, w.Fault.ID), "signals"
-	case "resource", "packet", "inject", "time", "dns", "http": // they note what they touched
+	case "inject":
+		return sumBites(v, w.Fault.ID) - unharmed(v, w.Fault.ID), touched(v, w.Fault.ID, "bites")
+	case "resource", "packet", "time", "dns", "http": // they note what they touched
 		return sumBites(v, w.Fault.ID), touched(v, w.Fault.ID, "bites")
 	case "crash":
 		return crashed(v, w), "requests"
@@ -99,6 +101,19 @@ func sumBites(v *check.View, id string) (n int64) {
 	for _, e := range v.Fault {
 		if e.Kind == history.Bite && e.ID == id {
 			n += max(e.Count, 1)
+		}
+	}
+	return n
+}
+
+// unharmed counts requests that were struck, by what the injector saw, and ended
+// well all the same: that is no bite.
+func unharmed(v *check.View, id string) (n int64) {
+	for _, e := range v.Fault {
+		if struck := check.Struck(e); struck != "" && e.ID == id && slices.ContainsFunc(v.Exchanges, func(x *check.Exchange) bool {
+			return x.Arrival.ID == struck && x.Outcome() == history.OK
+		}) {
+			n++
 		}
 	}
 	return n

@@ -134,9 +134,9 @@ func (g *gun) shoot(ctx context.Context) error {
 	return nil
 }
 
-// quiet is the error, unless it is that time is up.
+// quiet is the error, unless it is that time is up or that the process has ended.
 func quiet(ctx context.Context, err error) error {
-	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+	if errors.Is(err, tracee.ErrEnded) || ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		return nil
 	}
 	return err

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -31,31 +32,33 @@ func Fire(ctx context.Context, pid int, do string, say func(line.Line)) error {
 		return err
 	}
 	defer end.Close()
+	held := tracee.Held{}
 	for n := 1; n <= tries && ctx.Err() == nil; n++ {
-		if err := once(ctx, pid, do, n, say); err != nil {
+		if err := once(ctx, pid, do, n, &held, say); err != nil {
 			return err
 		}
 		if end.Within(dying) {
-			say(line.Line{Event: line.Detached, T: history.Now(), PID: pid, Fired: n, Ended: "ended"})
+			say(line.Line{Event: line.Detached, T: history.Now(), PID: pid, Fired: n, Stops: held.Stops, Held: held.Longest, Ended: "ended"})
 			return nil
 		}
 	}
 	return fmt.Errorf("the process lives on after %d times %s", tries, do)
 }
 
-func once(ctx context.Context, pid int, do string, n int, say func(line.Line)) error {
+// once is one try; it adds to how long threads were held.
+func once(ctx context.Context, pid int, do string, n int, held *tracee.Held, say func(line.Line)) error {
 	t, err := tracee.Attach(pid)
 	if err != nil {
 		return err
 	}
-	th := t.Main()
 	if n == 1 {
 		say(line.Line{Event: line.Ready, T: history.Now(), PID: pid})
 	}
-	err = spoil(ctx, t, th, do, n)
-	err = errors.Join(err, t.Detach())
+	err = errors.Join(spoil(ctx, t, t.Main(), do, n), t.Detach())
+	h := t.Held()
+	held.Stops, held.Longest = held.Stops+h.Stops, max(held.Longest, h.Longest)
 	if err == nil {
-		say(line.Line{Event: line.Fired, T: history.Now(), PID: pid, TID: pid, Held: t.Held().Longest})
+		say(line.Line{Event: line.Fired, T: history.Now(), PID: pid, TID: pid, Held: h.Longest})
 	}
 	return err
 }
@@ -70,7 +73,9 @@ func spoil(ctx context.Context, t *tracee.Tracee, th *tracee.Thread, do string, 
 		return err
 	}
 	if do == Abort && n == 1 {
-		return raise(ctx, t, th, unix.SIGABRT)
+		if err := raise(ctx, t, th, unix.SIGABRT); err != nil || !ignores(t.PID) {
+			return err
+		}
 	}
 	r, err := th.Regs()
 	if err != nil {
@@ -108,6 +113,24 @@ func raise(ctx context.Context, t *tracee.Tracee, th *tracee.Thread, sig syscall
 	}
 	_, err = t.Syscall(ctx, th, unix.SYS_TGKILL, pid, tid, uint64(sig))
 	return err
+}
+
+// ignores tells whether a process is PID 1 of its namespace: SIGABRT ends it only if
+// it has a handler (pid_namespaces(7)).
+func ignores(pid int) bool {
+	b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	first, handled := false, false
+	for line := range strings.Lines(string(b)) {
+		name, value, _ := strings.Cut(line, ":")
+		switch f := strings.Fields(value); {
+		case name == "NSpid" && len(f) > 0:
+			first = f[len(f)-1] == "1"
+		case name == "SigCgt" && len(f) > 0:
+			mask, err := strconv.ParseUint(f[0], 16, 64)
+			handled = err == nil && mask&(1<<(unix.SIGABRT-1)) != 0
+		}
+	}
+	return first && !handled
 }
 
 // Instructions, one byte each.
