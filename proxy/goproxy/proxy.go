@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"log"
 	"log/slog"
@@ -82,9 +83,15 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		p.metrics.handler.ServeHTTP(w, r)
 	case r.Method == http.MethodConnect:
 		http.Error(w, "no CONNECT here", http.StatusMethodNotAllowed)
+	case !ascii(r.RequestURI): // net/http lets it pass, and would pass it on (RFC 9112 §3.2)
+		http.Error(w, "bad request target", http.StatusBadRequest)
 	default:
 		p.forward(w, r)
 	}
+}
+
+func ascii(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r > '~' })
 }
 
 func (p *proxy) health(w http.ResponseWriter) {
@@ -127,6 +134,9 @@ func resetOnPanic(r *http.Request) {
 
 // received is called with each response's head.
 func (p *proxy) received(r *http.Response) error {
+	if r.StatusCode < 100 { // net/http would panic on it
+		return fmt.Errorf("status %03d", r.StatusCode)
+	}
 	if r.StatusCode != http.StatusSwitchingProtocols {
 		r.Body = exchangeOf(r.Request.Context()).download(r.Body)
 	}

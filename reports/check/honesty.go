@@ -48,7 +48,7 @@ var fixed = []string{"status", "early"}
 // failure is no failure of the subject.
 func Breaks(a history.Arrival) bool {
 	_, broken := honest[verb(a.Script)]
-	return broken || slices.Contains(fixed, verb(a.Script))
+	return broken || slices.Contains(fixed, verb(a.Script)) || verb(a.Script) == "raw"
 }
 
 func scripted(p history.Plan) bool { return slices.ContainsFunc(p.Arrivals, Breaks) }
@@ -73,6 +73,9 @@ func allowed(x *Exchange) (want string, ok bool) {
 		return "status " + arg, x.End.Status == status && !slices.Contains([]history.Outcome{history.Truncated, history.Timeout}, x.Outcome())
 	}
 	h := honest[verb(x.Arrival.Script)]
+	if verb(x.Arrival.Script) == "raw" {
+		h = permits(x.Arrival.Lawful)
+	}
 	var words []string
 	for _, s := range h.statuses {
 		words = append(words, strconv.Itoa(s))
@@ -84,6 +87,22 @@ func allowed(x *Exchange) (want string, ok bool) {
 		ok = ok || x.Outcome() == o
 	}
 	return strings.Join(words, " or "), ok
+}
+
+// permits reads what an odd answer's file allows to reach the client: ok, cut, or
+// statuses.
+func permits(words string) (h honesty) {
+	for word := range strings.FieldsSeq(words) {
+		switch n, _ := strconv.Atoi(word); {
+		case word == "cut":
+			h.outcomes = append(h.outcomes, cutOff...)
+		case n > 0:
+			h.statuses = append(h.statuses, n)
+		default:
+			h.outcomes = append(h.outcomes, history.Outcome(word))
+		}
+	}
+	return h
 }
 
 // recovering tells whether an exchange was planned after all faults had ended:

@@ -12,7 +12,7 @@ import (
 // bothLengths are the raw requests with a valid Transfer-Encoding beside a
 // Content-Length. A server that goes by the former must close the connection
 // after its answer (RFC 9112 §6.1); net/http does not.
-var bothLengths = []string{"cl-then-te", "te-then-cl", "te-folded"}
+var bothLengths = []string{"cl-then-te", "te-then-cl", "te-folded", "te-tab", "te-after-bare-lf"}
 
 // framing reads the origin's own parse of what arrived: a request that nobody
 // sent, or one that is no request, was made by the subject.
@@ -27,13 +27,16 @@ func framing(v *View) []Violation {
 				return fmt.Sprintf("after %s: %s", x.Arrival.Param, x.End.Verdict)
 			}
 		}
+		if verb(x.Arrival.Script) == "raw" && x.End != nil && x.End.Verdict != "" {
+			return fmt.Sprintf("after the answer %q: %s", x.Arrival.Script, x.End.Verdict)
+		}
 		for _, e := range x.Origin {
 			switch {
 			case e.Kind != history.Request:
 			case strings.HasSuffix(e.ID, ".x") && excused:
 			case strings.HasSuffix(e.ID, ".x"):
 				return fmt.Sprintf("the request that was hidden in %s was taken for one", x.Arrival.Param)
-			case strings.HasPrefix(e.Detail, "malformed:"):
+			case strings.HasPrefix(e.Detail, "malformed:") && x.Arrival.Lawful != "any":
 				return "what arrived at the origin is " + e.Detail
 			}
 		}
@@ -71,10 +74,22 @@ func unlawful(x *Exchange) string {
 		return fmt.Sprintf("%s was neither answered nor refused", a.Param)
 	case a.Lawful == "reject" && n > 0:
 		return fmt.Sprintf("%s must be refused and was passed on", a.Param)
+	case a.Lawful == "reject" && e.Status > 0 && e.Status < 400:
+		return fmt.Sprintf("%s must be refused and was answered with status %d", a.Param, e.Status)
+	case a.Lawful == "part" && x.wholeAtOrigin():
+		return fmt.Sprintf("%s has no end, and the origin was given one", a.Param)
 	case a.Lawful == "one" && (n != 1 || e.Status >= 400):
 		return fmt.Sprintf("%s is lawful; it reached the origin %s and was answered with status %d", a.Param, times(n), e.Status)
 	}
 	return ""
+}
+
+// wholeAtOrigin tells whether the origin took the exchange's own request for whole:
+// it answered, and not that the request is malformed.
+func (x *Exchange) wholeAtOrigin() bool {
+	return slices.ContainsFunc(x.Origin, func(e history.Event) bool {
+		return e.Kind == history.Response && e.ID == x.Begin.ID && e.Outcome == history.OK && !strings.HasPrefix(e.Detail, "malformed:")
+	})
 }
 
 // poisoned tells whether a plan has answers or clients that leave a connection
@@ -84,7 +99,7 @@ func poisoned(p history.Plan) bool {
 }
 
 func poison(a history.Arrival) bool {
-	return a.Class == history.Abort || slices.Contains([]string{"excess", "longer", "cut", "garbage"}, verb(a.Script))
+	return a.Class == history.Abort || slices.Contains([]string{"excess", "longer", "cut", "garbage", "raw"}, verb(a.Script))
 }
 
 // reuse finds wrong answers on connections to the origin that were poisoned, or

@@ -82,7 +82,7 @@ type Arrival struct {
 	Param   string `json:"param,omitempty"`
 	Client  string `json:"client,omitempty"` // naive or retrying; "" is careful
 	Lane    int    `json:"lane,omitempty"`   // the one connection, from 1, that must carry it: it waits its turn, timed from the schedule; 0: any
-	Lawful  string `json:"lawful,omitempty"` // raw: what may reach the origin: reject (nothing), one (exactly it), either
+	Lawful  string `json:"lawful,omitempty"` // raw: what may reach the origin: reject (nothing), one (exactly it), part (no whole one), either, any (as it came); script raw: what may reach the client: ok, cut, malformed, statuses
 	Script  string `json:"script,omitempty"` // what the origin does with it: see fixtures/script
 }
 

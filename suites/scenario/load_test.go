@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"faultbed/fixtures/raw"
 	"faultbed/reports/history"
 	"faultbed/suites/scenario"
 	"pgregory.net/rapid"
@@ -85,6 +86,25 @@ func TestATraceIsReplayed(t *testing.T) {
 		must(t, os.WriteFile(filepath.Join(dir, "arrivals.txt"), []byte(bad), 0o600))
 		if _, err := scenario.Load(file, []byte(text)); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "s.yaml:4") {
 			t.Errorf("%q: %v, want %q with the place", bad, err, want)
+		}
+	}
+}
+
+// TestEveryOddAnswerInTurn: each arrival has one name, and what it allows.
+func TestEveryOddAnswerInTurn(t *testing.T) {
+	p := plan(t, yaml(t, "duration: 1s\nload: [{class: short, count: 100, at: 1ms, script: raw *}]\n"), 1)
+	seen := map[string]bool{}
+	for _, a := range p.Arrivals {
+		name, ok := strings.CutPrefix(a.Script, "raw ")
+		answer, known := raw.FindAnswer(name)
+		if a.Class == history.Short && (!ok || !known || a.Lawful != answer.Allow) {
+			t.Errorf("%+v", a)
+		}
+		seen[name] = known
+	}
+	for _, name := range raw.AnswerNames() {
+		if !seen[name] {
+			t.Errorf("%s is left out", name)
 		}
 	}
 }
@@ -165,6 +185,8 @@ func TestScriptsThatWouldNotShow(t *testing.T) {
 		"{class: stream, rate: 1, script: longer 5}":          "no Content-Length",
 		"{class: websocket, count: 1, script: drop}":          "takes no script",
 		"{class: sse, rate: 1, script: longer 5}":             "takes no script",
+		"{class: fresh, rate: 1, script: raw *}":              "raw is for class short",
+		"{class: short, rate: 1, script: raw odd}":            "no such answer",
 		"{class: short, rate: 1, script: early 413}":          "is for an upload",
 		"{class: abort, rate: 1}":                             "set hold",
 	} {

@@ -14,6 +14,7 @@ import (
 
 	"faultbed/faults"
 	"faultbed/fixtures/raw"
+	"faultbed/fixtures/script"
 	"faultbed/proxy"
 	"faultbed/reports/history"
 )
@@ -183,6 +184,13 @@ func (l LoadItem) arrival(at int64, lane, n int) history.Arrival {
 	}
 	if seed, ok := raw.Find(a.Param); ok && l.Raw != "" {
 		a.Lawful = string(seed.Lawful)
+	}
+	if do, _ := script.Parse(l.Script); do.Verb == "raw" {
+		if names := raw.AnswerNames(); do.How == script.Each {
+			do.How = names[n%len(names)]
+		}
+		answer, _ := raw.FindAnswer(do.How)
+		a.Script, a.Lawful = do.String(), answer.Allow
 	}
 	if l.Client != "careful" {
 		a.Client = l.Client

@@ -328,6 +328,8 @@ func (l LoadItem) cantTell(do script.Do) string {
 		return fmt.Sprintf("its answer has %d bytes: cut fewer", size)
 	case do.Verb == "longer" && chunked:
 		return fmt.Sprintf("the answer to class %s has no Content-Length that could be wrong", c)
+	case do.Verb == "raw" && c != history.Short:
+		return "raw is for class short"
 	case (do.Verb == "unread" || do.Verb == "early" || do.Verb == "echo") && !uploads:
 		return fmt.Sprintf("%s is for an upload, class %s has none", do.Verb, c)
 	}

@@ -49,11 +49,14 @@ type Options struct {
 	Progress func(campaign.Progress)
 }
 
-// scenarios are those of the default campaign and the zoo's own, by name.
+// scenarios are those of the default campaign, the catalogue and the zoo's own, by name.
 func scenarios() (map[string]*scenario.Scenario, error) {
 	out := map[string]*scenario.Scenario{}
-	for _, from := range []fs.FS{fixtures.Scenarios, zoo.Scenarios} {
-		ss, err := scenario.LoadFS(from, "scenarios")
+	for _, from := range []struct {
+		fs.FS
+		dir string
+	}{{fixtures.Scenarios, "scenarios"}, {fixtures.Catalogue, "catalogue"}, {zoo.Scenarios, "scenarios"}} {
+		ss, err := scenario.LoadFS(from, from.dir)
 		if err != nil {
 			return nil, err
 		}
