@@ -7,7 +7,11 @@
 // Start with [Kinds].
 package inject
 
-import "faultbed/faults/room"
+import (
+	"slices"
+
+	"faultbed/faults/room"
+)
 
 // Kinds lists the room's faults.
-func Kinds() []room.Kind { return append(goKinds(), nativeKinds()...) }
+func Kinds() []room.Kind { return slices.Concat(goKinds(), nativeKinds(), connKinds()) }
