@@ -244,12 +244,16 @@ func printReplay(w io.Writer, old *history.Run, out string, now verdict.Result) 
 			continue
 		}
 		for _, f := range then.Faults {
-			fmt.Fprintf(w, "%-44s %-4s %-18s %9.1f %9.1f", then.Key, f.ID, f.Kind, msOf(f.At), msOf(f.Real))
+			fmt.Fprintf(w, "%-44s %-4s %-18s %9s %9s", then.Key, f.ID, f.Kind, planned(f), realised(f))
 			if n, ok := sameFault(now.Trials[i].Faults, f); ok {
-				fmt.Fprintf(w, " %9.1f %8d %8d\n", msOf(n.Real), f.Bites, n.Bites)
+				fmt.Fprintf(w, " %9s %8d %8d", realised(n), f.Bites, n.Bites)
 			} else {
-				fmt.Fprintf(w, " %9s %8d %8s\n", "–", f.Bites, "–")
+				fmt.Fprintf(w, " %9s %8d %8s", "–", f.Bites, "–")
 			}
+			if f.After != "" {
+				fmt.Fprintf(w, "  after %s", f.After)
+			}
+			fmt.Fprintln(w)
 		}
 		fmt.Fprintf(w, "%-44s verdict %s then, %s now\n", then.Key, then.Verdict, now.Trials[i].Verdict)
 	}
@@ -258,11 +262,27 @@ func printReplay(w io.Writer, old *history.Run, out string, now verdict.Result) 
 // sameFault finds a planned fault in another execution: its plan may have been
 // damaged, or written by another version.
 func sameFault(all []verdict.FaultBite, f verdict.FaultBite) (verdict.FaultBite, bool) {
-	i := slices.IndexFunc(all, func(n verdict.FaultBite) bool { return n.Kind == f.Kind && n.At == f.At && n.ID == f.ID })
+	i := slices.IndexFunc(all, func(n verdict.FaultBite) bool { return n.Kind == f.Kind && n.At == f.At && n.After == f.After && n.ID == f.ID })
 	if i < 0 {
 		return verdict.FaultBite{}, false
 	}
 	return all[i], true
+}
+
+// planned is when a fault was to begin: what waits for an event has no time.
+func planned(f verdict.FaultBite) string {
+	if f.After != "" {
+		return "event"
+	}
+	return fmt.Sprintf("%.1f", msOf(f.At))
+}
+
+// realised is when it began.
+func realised(f verdict.FaultBite) string {
+	if f.After != "" && f.Real == 0 {
+		return "never"
+	}
+	return fmt.Sprintf("%.1f", msOf(f.Real))
 }
 
 func msOf(ns int64) float64 { return float64(ns) / 1e6 }

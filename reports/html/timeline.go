@@ -88,7 +88,7 @@ func newTimeline(v *check.View, t verdict.Trial) *timeline {
 	if t.Drain != nil {
 		tl.Grace = t.Drain.Grace / tick
 	}
-	for _, p := range v.Plan.Phases {
+	for _, p := range phases(v) {
 		tl.Phases = append(tl.Phases, phase{p.Name, p.From / tick, p.To / tick})
 	}
 	lasts := map[string]int64{}
@@ -96,6 +96,9 @@ func newTimeline(v *check.View, t verdict.Trial) *timeline {
 		lasts[w.Fault.ID] = w.Fault.For
 	}
 	for _, f := range t.Faults {
+		if f.After != "" { // no time was planned
+			f.At = f.Real
+		}
 		tl.Faults = append(tl.Faults, fault{Label: label(f), At: f.At / tick, For: lasts[f.ID] / tick, From: f.Real / tick, To: f.End / tick, Bites: f.Bites, Touched: f.Touched})
 	}
 	for _, e := range v.Fault {
@@ -105,10 +108,35 @@ func newTimeline(v *check.View, t verdict.Trial) *timeline {
 	return tl
 }
 
+// phases are the plan's, or, where a fault waited for its event, those that came of
+// it.
+func phases(v *check.View) []history.Phase {
+	var from, to int64
+	waited := false
+	for _, w := range v.Windows {
+		waited = waited || w.Fault.After != ""
+		if w.From == 0 {
+			continue
+		}
+		if from == 0 || w.From < from {
+			from = w.From
+		}
+		to = max(to, w.To)
+	}
+	if !waited || from == 0 {
+		return v.Plan.Phases
+	}
+	a, b, end := v.Rel(from), v.Rel(to), v.Rel(v.EndT())
+	return []history.Phase{{Name: "baseline", To: a}, {Name: "fault", From: a, To: b}, {Name: "recovery", From: b, To: max(b, end)}}
+}
+
 func label(f verdict.FaultBite) string {
 	s := f.ID + " " + f.Kind
 	if f.Leg != "" {
 		s += ", " + f.Leg + " leg"
+	}
+	if f.After != "" {
+		s += ", after " + f.After
 	}
 	return s
 }

@@ -3,7 +3,6 @@ package scenario_test
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -173,10 +172,11 @@ func sound(t testing.TB, p history.Plan) {
 		}
 		seen[a.ID] = true
 	}
-	for i, f := range p.Faults {
-		if f.ID != fmt.Sprintf("f%d", i+1) || f.At < 0 || f.End() > p.Duration {
+	for _, f := range p.Faults {
+		if !strings.HasPrefix(f.ID, "f") || seen[f.ID] || f.At < 0 || f.Delay < 0 || f.End()+f.Delay > p.Duration || f.After != "" && f.At != 0 {
 			t.Errorf("%s: fault %+v", p.Key(), f)
 		}
+		seen[f.ID] = true
 	}
 	contiguous(t, p)
 }
@@ -332,6 +332,16 @@ func FuzzLoad(f *testing.F) {
 		b, err := fixtures.Scenarios.ReadFile("scenarios/" + file.Name())
 		must(f, err)
 		f.Add(b)
+	}
+	catalogue, err := fixtures.Catalogue.ReadDir("catalogue")
+	must(f, err)
+	for _, file := range catalogue {
+		b, err := fixtures.Catalogue.ReadFile("catalogue/" + file.Name())
+		must(f, err)
+		f.Add(b)
+	}
+	for _, c := range badTimes {
+		f.Add([]byte(timed(c.faults)))
 	}
 	f.Add([]byte("name: a/b\ndescription: c\nduration: 2s\nload: [{class: short, rate: .nan}]\n"))
 	f.Add([]byte("name: a/b\ndescription: c\nduration: 2562047h\nload: [{class: short, count: 1, at: 1s, hold: 2562047h}]\n"))
