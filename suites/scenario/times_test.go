@@ -129,6 +129,7 @@ faults:
 // TestRepetitions are apart, in order, within the scenario, the same for the same
 // seed, and at least one of them happens.
 func TestRepetitions(t *testing.T) {
+	spec := subject(t, "go")
 	rapid.Check(t, func(r *rapid.T) {
 		every := rapid.IntRange(2, 400).Draw(r, "every")
 		length := rapid.IntRange(1, every-1).Draw(r, "for")
@@ -138,7 +139,7 @@ func TestRepetitions(t *testing.T) {
 		seed := rapid.Uint64().Draw(r, "seed")
 		s := yaml(t, fmt.Sprintf("duration: 10s\nload: [{class: short, count: 1, at: 0s}]\nfaults:\n  - {fault: wire.rst, leg: back, at: %dms, for: %dms, every: %dms, times: %d%s}\n", at, length, every, times, chance))
 		all := func(trial int) []history.Fault {
-			p, err := scenario.Resolve(s, subject(t, "go"), "", seed, trial)
+			p, err := scenario.Resolve(s, spec, "", seed, trial)
 			must(t, err)
 			return p.Faults
 		}
@@ -164,9 +165,10 @@ func TestRepetitions(t *testing.T) {
 // TestChanceIsOfEachRepetition: over many trials a third of them happens.
 func TestChanceIsOfEachRepetition(t *testing.T) {
 	s := yaml(t, "duration: 10s\nload: [{class: short, count: 1, at: 0s}]\nfaults:\n  - {fault: wire.rst, leg: back, at: 0s, for: 1ms, every: 10ms, times: 100, chance: 0.3}\n")
+	spec := subject(t, "go")
 	n, seen := 0, map[int]bool{}
 	for trial := range 50 {
-		p, err := scenario.Resolve(s, subject(t, "go"), "", 7, trial+1)
+		p, err := scenario.Resolve(s, spec, "", 7, trial+1)
 		must(t, err)
 		n, seen[len(p.Faults)] = n+len(p.Faults), true
 	}
