@@ -236,7 +236,7 @@ func clip(s string, n int) string {
 
 // printReplay shows each fault as planned, as realised then, and as realised now.
 func printReplay(w io.Writer, old *history.Run, out string, now verdict.Result) {
-	fmt.Fprintf(w, "\nreplay of %s in %s: times in ms from T0\n%-44s %-4s %-18s %9s %9s %9s %8s %8s\n", old.Dir, out, "trial", "id", "fault", "planned", "then", "now", "bit then", "bit now")
+	fmt.Fprintf(w, "\nreplay of %s in %s: times in ms from T0\n%-44s %-6s %-18s %9s %9s %9s %8s %8s\n", old.Dir, out, "trial", "id", "fault", "planned", "then", "now", "bit then", "bit now")
 	for _, t := range old.Trials {
 		then := verdict.JudgeTrial(t)
 		i := slices.IndexFunc(now.Trials, func(n verdict.Trial) bool { return n.Key == then.Key })
@@ -244,7 +244,7 @@ func printReplay(w io.Writer, old *history.Run, out string, now verdict.Result) 
 			continue
 		}
 		for _, f := range then.Faults {
-			fmt.Fprintf(w, "%-44s %-4s %-18s %9s %9s", then.Key, f.ID, f.Kind, planned(f), realised(f))
+			fmt.Fprintf(w, "%-44s %-6s %-18s %9s %9s", then.Key, f.ID, f.Kind, planned(f), realised(f))
 			if n, ok := sameFault(now.Trials[i].Faults, f); ok {
 				fmt.Fprintf(w, " %9s %8d %8d", realised(n), f.Bites, n.Bites)
 			} else {

@@ -9,20 +9,25 @@ import (
 )
 
 // Bystanders are the requests through the subject that were under way while
-// the crash lasted: from its request's start to its end or to the process's.
+// the crash lasted: from its request's start to its end or to the process's. If it
+// was repeated, crash is the first, and they are those of all.
 func (v *View) Bystanders() (crash *Exchange, beside []*Exchange) {
+	var all []*Exchange
 	for _, x := range v.Exchanges {
-		if x.Arrival.Class == history.Crash && crash == nil {
-			crash = x // a second one shows what the first has left behind
+		if x.Arrival.Class != history.Crash || crash != nil && x.Arrival.Hook != crash.Arrival.Hook {
+			continue // another hook shows what the first has left behind
 		}
+		if crash == nil {
+			crash = x
+		}
+		all = append(all, x)
 	}
-	if crash == nil {
-		return nil, nil
-	}
-	from, to := v.Span(crash)
 	for _, x := range v.Exchanges {
 		f, t := v.Span(x)
-		if x.IsRequest() && t >= from && f <= to {
+		if x.IsRequest() && slices.ContainsFunc(all, func(c *Exchange) bool {
+			from, to := v.Span(c)
+			return t >= from && f <= to
+		}) {
 			beside = append(beside, x)
 		}
 	}
