@@ -262,7 +262,9 @@ func printReplay(w io.Writer, old *history.Run, out string, now verdict.Result) 
 // sameFault finds a planned fault in another execution: its plan may have been
 // damaged, or written by another version.
 func sameFault(all []verdict.FaultBite, f verdict.FaultBite) (verdict.FaultBite, bool) {
-	i := slices.IndexFunc(all, func(n verdict.FaultBite) bool { return n.Kind == f.Kind && n.At == f.At && n.After == f.After && n.ID == f.ID })
+	i := slices.IndexFunc(all, func(n verdict.FaultBite) bool {
+		return n.Kind == f.Kind && n.At == f.At && n.After == f.After && n.ID == f.ID
+	})
 	if i < 0 {
 		return verdict.FaultBite{}, false
 	}
