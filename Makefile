@@ -78,6 +78,10 @@ bench-judge: ## seconds, memory and bytes for judging 0.5 and 1 million requests
 bench-peers: ## our load generators beside wrk, vegeta, fortio and hey, in one run
 	tools/peers/peers $(ARGS)
 
+.PHONY: crash
+crash: ## execute each row of the crash tables 5 times in both reference proxies, and write docs/crashes.md
+	FAULTBED_CRASHES=5 $(GO) test ./proxy/reference -run 'TestCrashes' -count 1 -timeout 10m -update
+
 .PHONY: fuzz
 fuzz: ## fuzz each parser for 20 s
 	tools/fuzz 20s

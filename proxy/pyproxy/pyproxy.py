@@ -238,7 +238,7 @@ def recurse(n=0):
 
 def recurse_unlimited(seconds):
     """Down and up again until the time is over: without an end of its own it would
-    take the machine's memory. Where frames lie on the C stack it dies instead."""
+    take the machine's memory."""
     usual = sys.getrecursionlimit()
     sys.setrecursionlimit(DEEPEST + 1000)
     end = time.monotonic() + seconds
