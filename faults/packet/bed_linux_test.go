@@ -58,16 +58,18 @@ func echo(t *testing.T, host string) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { ln.Close() })
-	go func() {
-		for {
-			c, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			go func() { defer c.Close(); io.Copy(c, c) }()
-		}
-	}()
+	go serveEcho(ln)
 	return ln.Addr().String()
+}
+
+func serveEcho(ln net.Listener) {
+	for {
+		c, err := ln.Accept()
+		if err != nil {
+			return
+		}
+		go func() { defer c.Close(); io.Copy(c, c) }()
+	}
 }
 
 // kind is the room's fault of that name.
@@ -225,6 +227,9 @@ func hermit(t *testing.T) *exec.Cmd {
 // nft runs nft(8) in a process's namespace.
 func nft(t *testing.T, pid int, input string, args ...string) string {
 	t.Helper()
+	if _, err := exec.LookPath("nft"); err != nil {
+		t.Skip(err)
+	}
 	c := exec.Command("nsenter", append([]string{"-t", fmt.Sprint(pid), "-n", "nft"}, args...)...)
 	c.Stdin = strings.NewReader(input)
 	out, err := c.CombinedOutput()

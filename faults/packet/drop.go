@@ -15,6 +15,7 @@ type rule struct {
 	Share  float64 // only to so many of them; 0: all
 	Then   string  // "drop", "queue", or what they are rejected with
 	Queue  uint16
+	Mark   uint32 // only to those whose mark does not have this bit; 0: to all
 }
 
 // drop is a black hole: nobody hears of it, so connecting lasts until somebody's

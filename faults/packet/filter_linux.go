@@ -51,9 +51,10 @@ func filter(t room.Target, w where, r rule) (room.Active, error) {
 		o.add(way, r.exprs())
 	}
 	if err := o.conn.Flush(); err != nil {
-		return nil, errors.Join(fmt.Errorf("rules: %w", err), o.release())
+		return nil, errors.Join(fmt.Errorf("rules: %w", err), o.release(), o.ns.Close())
 	}
 	return room.LiftFunc(func(context.Context) error {
+		defer o.ns.Close()
 		met, err := o.count()
 		bite(t, met, r.Then)
 		return errors.Join(err, o.release())
@@ -77,7 +78,7 @@ func ownFor(t room.Target) (*owned, error) {
 func bite(t room.Target, met map[string]int64, what string) {
 	for _, name := range slices.Sorted(maps.Keys(met)) {
 		if met[name] > 0 {
-			t.Bit(met[name], unit, name+": "+what)
+			note(t, met[name], unit, name+": "+what)
 		}
 	}
 }
@@ -145,8 +146,12 @@ func (r rule) exprs() []expr.Any {
 		out = append(out, &expr.Numgen{Register: 1, Modulus: dice, Type: unix.NFT_NG_RANDOM}, hton(),
 			is(expr.CmpOpLt, binary.BigEndian.AppendUint32(nil, uint32(r.Share*dice))))
 	}
+	if r.Mark > 0 {
+		out = append(out, &expr.Meta{Key: expr.MetaKeyMARK, Register: 1},
+			&expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: 4, Mask: binary.NativeEndian.AppendUint32(nil, r.Mark), Xor: make([]byte, 4)},
+			is(expr.CmpOpEq, make([]byte, 4)))
+	}
 	if r.Then == "queue" {
-		out = append(out, &expr.Meta{Key: expr.MetaKeyMARK, Register: 1}, is(expr.CmpOpNeq, binary.NativeEndian.AppendUint32(nil, copyMark)))
 		return append(out, &expr.Counter{}, toQueue(r.Queue))
 	}
 	return append(out, &expr.Counter{}, answers[r.Then])

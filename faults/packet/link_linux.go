@@ -84,7 +84,7 @@ func unplug(t room.Target) (room.Active, error) {
 	}
 	if len(down) > 0 {
 		slices.Sort(down)
-		t.Bit(int64(len(down)), "interfaces", "down: "+strings.Join(down, ", "))
+		note(t, int64(len(down)), "interfaces", "down: "+strings.Join(down, ", "))
 	}
 	return lift, nil
 }

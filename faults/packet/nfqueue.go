@@ -3,6 +3,8 @@ package packet
 import (
 	"encoding/binary"
 	"errors"
+	"strconv"
+	"strings"
 )
 
 // The part of nfnetlink_queue that is needed (linux/netfilter/nfnetlink_queue.h).
@@ -15,6 +17,7 @@ const (
 
 	attrPacketHeader  = 1
 	attrVerdictHeader = 2
+	attrMark          = 3
 	attrPayload       = 10
 	attrConfigCommand = 1
 	attrConfigParams  = 2
@@ -85,21 +88,39 @@ func each(b []byte, f func(kind uint16, code int32, attrs []byte)) error {
 	return nil
 }
 
-// packetOf is the packet and its id in a queue's message.
-func packetOf(attrs []byte) (id uint32, data []byte, ok bool) {
+// packetOf is the packet, its id and its mark in a queue's message.
+func packetOf(attrs []byte) (id, mark uint32, data []byte, ok bool) {
 	for len(attrs) >= 4 {
 		n := int(binary.NativeEndian.Uint16(attrs))
 		if n < 4 || n > len(attrs) {
-			return 0, nil, false
+			return 0, 0, nil, false
 		}
 		body := attrs[4:n]
 		switch kind := binary.NativeEndian.Uint16(attrs[2:]) & 0x3fff; {
 		case kind == attrPacketHeader && len(body) >= 4:
 			id, ok = binary.BigEndian.Uint32(body), true
+		case kind == attrMark && len(body) == 4:
+			mark = binary.BigEndian.Uint32(body)
 		case kind == attrPayload:
 			data = body
 		}
 		attrs = attrs[min((n+3)&^3, len(attrs)):]
 	}
-	return id, data, ok
+	return id, mark, data, ok && len(data) >= 20
+}
+
+// dropped is how many packets the kernel dropped for lack of room in a queue, by
+// /proc/net/netfilter/nfnetlink_queue: number, port, waiting, copy mode, copy range,
+// dropped by the queue, by the socket, …
+func dropped(proc string, queue uint16) (n int64) {
+	for line := range strings.Lines(proc) {
+		f := strings.Fields(line)
+		if len(f) < 7 || f[0] != strconv.Itoa(int(queue)) {
+			continue
+		}
+		full, _ := strconv.ParseInt(f[5], 10, 64)
+		unread, _ := strconv.ParseInt(f[6], 10, 64)
+		n += full + unread
+	}
+	return n
 }

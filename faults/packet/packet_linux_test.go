@@ -16,6 +16,7 @@ import (
 
 	"faultbed/faults/room"
 	"faultbed/reports/history"
+	"github.com/google/nftables"
 	"golang.org/x/sys/unix"
 )
 
@@ -359,8 +360,18 @@ func TestKilled(t *testing.T) {
 	c.Process.Kill()
 	c.Wait()
 	mustAsk(t, mustDial(t, b.Origin, ""), 1000)
-	if left := nft(t, os.Getpid(), "", "list", "tables"); strings.Contains(left, "5e1fde5c") {
-		t.Errorf("left: %s", left)
+	look, err := nftables.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	tables, err := look.ListTables()
+	if err != nil {
+		t.Error(err)
+	}
+	for _, table := range tables {
+		if strings.Contains(table.Name, "5e1fde5c") {
+			t.Errorf("left: %s", table.Name)
+		}
 	}
 }
 
@@ -409,4 +420,61 @@ func TestPrecision(t *testing.T) {
 		}
 		t.Logf("delay %2d ms: round trip p50 %v, p99 %v of %d", ms, took[125], took[247], len(took))
 	}
+}
+
+// TestBare is how a calibration calls: with addresses and nothing else.
+func TestBare(t *testing.T) {
+	b := newBed(t)
+	b.Target = room.Target{Addr: b.Addr, Origin: b.Origin, Load: b.Load}
+	for _, k := range Kinds() {
+		if k.Name != "disconnect" { // for containers
+			lift := b.inject(t, k.Name, nil)
+			ask(mustDialSoon(t, b.Origin), 1000, short)
+			lift()
+		}
+	}
+}
+
+// mustDialSoon connects, or gives a connection that is closed.
+func mustDialSoon(t *testing.T, addr string) net.Conn {
+	c, err := dial(addr, "", short)
+	if err != nil {
+		c, _ = net.Pipe()
+		c.Close()
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// TestChurn leaves no descriptor, thread or table behind after many faults under traffic.
+func TestChurn(t *testing.T) {
+	b := newBed(t)
+	c := mustDial(t, b.Origin, "")
+	before := descriptors(t)
+	n := 150
+	if testing.Short() {
+		n = 50
+	}
+	for i := range n {
+		k := []string{"delay", "drop", "duplicate", "nat-forget", "reject"}[i%5]
+		w := with{"delay": int64(1e6), "idle": int64(time.Minute), "side": "back"}
+		if k == "reject" || k == "drop" {
+			w["side"] = "front"
+		}
+		lift := b.inject(t, k, w)
+		mustAsk(t, c, 500)
+		lift()
+	}
+	if after := descriptors(t); after > before {
+		t.Errorf("%d descriptors were open and %d are", before, after)
+	}
+}
+
+func descriptors(t *testing.T) int {
+	t.Helper()
+	fds, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(fds)
 }

@@ -205,7 +205,7 @@ func FuzzNetlink(f *testing.F) {
 	f.Add(say(5, 9, true, []byte("changed")))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		each(b, func(_ uint16, _ int32, attrs []byte) {
-			if _, data, _ := packetOf(attrs); len(data) > len(b) {
+			if _, _, data, _ := packetOf(attrs); len(data) > len(b) {
 				t.Error("more than there was")
 			}
 		})
@@ -217,7 +217,7 @@ func TestNetlinkMessages(t *testing.T) {
 	attrs := attr(attr(nil, attrPacketHeader, 0, 0, 0, 7, 8, 0, 1), attrPayload, data...)
 	var ids []uint32
 	err := each(append(message(msgPacket, 5, false, attrs), message(msgPacket, 5, false, attrs)...), func(kind uint16, _ int32, attrs []byte) {
-		id, got, ok := packetOf(attrs)
+		id, _, got, ok := packetOf(attrs)
 		if kind != msgPacket || !ok || !bytes.Equal(got, data) {
 			t.Errorf("kind %d, %v, %x", kind, ok, got)
 		}
@@ -228,5 +228,12 @@ func TestNetlinkMessages(t *testing.T) {
 	}
 	if err := each(message(msgPacket, 5, false, attrs)[:30], func(uint16, int32, []byte) {}); err == nil {
 		t.Error("took a message that is cut short")
+	}
+}
+
+func TestDropped(t *testing.T) {
+	const proc = "64256 11 0 2 65535 3 4 99 1\n64257 12 0 2 65535 0 0 99 1\nodd line\n"
+	if a, b, c := dropped(proc, 64256), dropped(proc, 64257), dropped(proc, 1); a != 7 || b != 0 || c != 0 {
+		t.Errorf("%d, %d, %d", a, b, c)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 
 	"faultbed/faults/room"
 	"github.com/google/nftables/expr"
@@ -21,11 +22,11 @@ var xtQueue bool
 // probeQueue tries a queue and a rule that leads to it.
 var probeQueue = sync.OnceValue(func() error {
 	return elsewhere(func(ns *os.File) error {
-		q, err := openQueue(ns, &delayer{}, true)
+		q, err := openQueue(ns, &delayer{}, 1, false)
 		if err != nil {
 			return fmt.Errorf("NFQUEUE: %w", err)
 		}
-		defer q.end()
+		defer q.end(ns)
 		if err = tryQueue(ns); err != nil {
 			xtQueue = true
 			err = tryQueue(ns)
@@ -40,7 +41,7 @@ func tryQueue(ns *os.File) error {
 		return fmt.Errorf("nf_tables with owned tables (Linux 5.12): %w", err)
 	}
 	defer o.conn.CloseLasting()
-	o.add(way{}, rule{Then: "queue"}.exprs())
+	o.add(way{}, rule{Then: "queue", Mark: 1}.exprs())
 	if err := o.conn.Flush(); err != nil {
 		return fmt.Errorf("nf_tables to NFQUEUE: %w", err)
 	}
@@ -60,6 +61,13 @@ func toQueue(n uint16) expr.Any {
 	return &expr.Target{Name: "NFQUEUE", Rev: 3, Info: &info}
 }
 
+var marks atomic.Uint32
+
+// ownBit is a bit of packets' marks that tells a fault its own copies, so that it
+// does not meet them again while others do. 16 faults with queues may meet the same
+// packets at a time.
+func ownBit() uint32 { return 1 << (16 + marks.Add(1)%16) }
+
 // served is the queues of a fault in force.
 type served struct {
 	table  *owned
@@ -77,13 +85,13 @@ func queued(t room.Target, w where, together bool, policyOf func(way int) policy
 	if err != nil {
 		return nil, err
 	}
-	s := &served{}
+	s, mark := &served{}, ownBit()
 	if s.table, err = ownFor(t); err != nil {
 		return nil, err
 	}
 	for i, way := range ways {
 		if i == 0 || !together {
-			q, err := openQueue(s.table.ns, policyOf(i), true)
+			q, err := openQueue(s.table.ns, policyOf(i), mark, way.Out)
 			if err != nil {
 				return nil, errors.Join(err, s.end())
 			}
@@ -93,7 +101,7 @@ func queued(t room.Target, w where, together bool, policyOf func(way int) policy
 			}
 			s.queues, s.names = append(s.queues, q), append(s.names, name)
 		}
-		s.table.add(way, rule{Then: "queue", Queue: s.queues[len(s.queues)-1].num}.exprs())
+		s.table.add(way, rule{Then: "queue", Mark: mark, Queue: s.queues[len(s.queues)-1].num}.exprs())
 	}
 	if err := s.table.conn.Flush(); err != nil {
 		return nil, errors.Join(fmt.Errorf("rules: %w", err), s.end())
@@ -102,7 +110,7 @@ func queued(t room.Target, w where, together bool, policyOf func(way int) policy
 		err := s.end()
 		for i, q := range s.queues {
 			if n, did := q.policy.bites(); n > 0 {
-				t.Bit(n, unit, s.names[i]+": "+did)
+				note(t, n, unit, s.names[i]+": "+did)
 			}
 		}
 		return err
@@ -111,9 +119,10 @@ func queued(t room.Target, w where, together bool, policyOf func(way int) policy
 
 // end takes the rules away first: what is queued then is all that will be.
 func (s *served) end() error {
+	defer s.table.ns.Close()
 	errs := []error{s.table.release()}
 	for _, q := range s.queues {
-		errs = append(errs, q.end())
+		errs = append(errs, q.end(s.table.ns))
 	}
 	return errors.Join(errs...)
 }

@@ -61,7 +61,7 @@ func abortSockets(t room.Target, ways []way) error {
 			return err
 		}
 		if n := missing(before, after); n > 0 {
-			t.Bit(int64(n), "sockets", w.Name+": aborted")
+			note(t, int64(n), "sockets", w.Name+": aborted")
 		}
 	}
 	return nil

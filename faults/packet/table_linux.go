@@ -88,7 +88,6 @@ func (o *owned) count() (map[string]int64, error) {
 // release closes the socket, with which the kernel takes the table away, and sees
 // that it did.
 func (o *owned) release() error {
-	defer o.ns.Close()
 	err := o.conn.CloseLasting()
 	look, newErr := nftables.New(nftables.WithNetNSFd(int(o.ns.Fd())))
 	if newErr != nil {

@@ -119,6 +119,13 @@ func table(t room.Target) string {
 	return string(b)
 }
 
+// note notes a bite, if anybody wants to know: who calibrates does not.
+func note(t room.Target, n int64, unit, detail string) {
+	if t.Note != nil {
+		t.Bit(n, unit, detail)
+	}
+}
+
 // decode reads a plan's parameters.
 func decode(with json.RawMessage, into any) error {
 	if err := json.Unmarshal(with, into); err != nil {
