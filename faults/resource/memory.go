@@ -26,6 +26,7 @@ var memory = room.Kind{
 	Params: []param.Param{
 		{Name: "bytes", Type: param.Int, Unit: "bytes", Min: 1, Max: 1 << 40, Unless: "headroom", Doc: "the limit; what the subject uses already must fit (v1 refuses less)"},
 		{Name: "headroom", Type: param.Int, Unit: "bytes", Min: 0, Max: 1 << 40, Unless: "bytes", Doc: "so much more than the subject uses at that moment, without caches of files: those the kernel takes back first"},
+		{Name: "squeeze", Type: param.Enum, Of: []string{"no", "yes"}, Default: "no", Doc: "yes: a process of ours in the same cgroup takes what is left, and the subject is the first that the kernel may kill (the limit is rounded up to 1000 pages)"},
 	},
 	Probe: func() error { return cgroups("memory") },
 	Check: func(with json.RawMessage) error {
@@ -48,19 +49,29 @@ var memory = room.Kind{
 			return nil, err
 		}
 		stop, err := watch(t, "limit hits", p.memoryHits)
-		if err == nil {
-			if err = p.limitMemory(t.PID, w); err != nil {
-				stop()
-			}
-		}
 		if err != nil {
 			return nil, errors.Join(err, p.close())
 		}
-		return room.LiftFunc(func(context.Context) error { stop(); return p.close() }), nil
+		s := &squeeze{was: map[int]string{}}
+		lift := room.LiftFunc(func(context.Context) error {
+			err := s.end() // before the limit: it would take more
+			stop()
+			return errors.Join(err, p.close())
+		})
+		if err = p.limitMemory(t.PID, w); err == nil && w.Squeeze == "yes" {
+			err = s.begin(t, p.dir)
+		}
+		if err != nil {
+			return nil, errors.Join(err, lift(context.Background()))
+		}
+		return lift, nil
 	},
 }
 
-type memoryWith struct{ Bytes, Headroom int64 }
+type memoryWith struct {
+	Bytes, Headroom int64
+	Squeeze         string
+}
 
 // memoryFiles are what a version of cgroups calls it.
 type memoryFiles struct{ use, limit, swap string }
@@ -89,7 +100,7 @@ func (p *place) limitMemory(pid int, w memoryWith) error {
 		if n < use {
 			return fmt.Errorf("the subject uses %d bytes already, more than the limit", use+w.Bytes-n)
 		}
-		if err = p.change(f.limit, pages(n)); !busy(err) {
+		if err = p.change(f.limit, pages(n, w.Squeeze == "yes")); !busy(err) {
 			break
 		}
 		time.Sleep(time.Millisecond)
@@ -121,7 +132,7 @@ func (p *place) limitSwap(f memoryFiles) error {
 	}
 	swap := "0"
 	if !p.v2 {
-		swap = pages(limit + int64(os.Getpagesize()))
+		swap = pages(limit+int64(os.Getpagesize()), false)
 	}
 	if err := p.change(f.swap, swap); !errors.Is(err, os.ErrNotExist) {
 		return err
@@ -130,10 +141,16 @@ func (p *place) limitSwap(f memoryFiles) error {
 }
 
 // pages is a number of bytes in whole pages, as the kernel keeps limits: what it is
-// asked for is what is read back.
-func pages(n int64) string {
+// asked for is what is read back. To choose whom to kill it reckons in thousandths
+// of the limit, cut to whole pages, so that oom_score_adj is nothing below 1000
+// pages: choosing rounds up to a multiple of that.
+func pages(n int64, choosing bool) string {
 	size := int64(os.Getpagesize())
-	return strconv.FormatInt(max(n/size, 1)*size, 10)
+	n = max(n/size, 1)
+	if choosing {
+		n = (n + 999) / 1000 * 1000
+	}
+	return strconv.FormatInt(n*size, 10)
 }
 
 // elsewhere is what the subject uses that is not counted in its cgroup: memory stays
@@ -167,5 +184,5 @@ func (p *place) memoryHits() (n int64, detail string, err error) {
 		return 0, "", err
 	}
 	kills, err := readKey(p.dir, stat, "oom_kill")
-	return n, fmt.Sprintf("%d processes of %s killed for want of memory", kills, p.dir), err
+	return n, fmt.Sprintf("killed for want of memory: %d processes of %s", kills, p.dir), err
 }
