@@ -17,13 +17,13 @@ type diag struct {
 }
 
 func openDiag(pid int) (*diag, error) {
-	ns, err := netnsOf(pid)
+	ns, err := enterNet(pid)
 	if err != nil {
 		return nil, err
 	}
-	defer ns.Close()
+	defer ns.close()
 	d := &diag{}
-	return d, within(ns, func() (err error) {
+	return d, ns.within(func() (err error) {
 		d.fd, err = unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_SOCK_DIAG)
 		if err != nil {
 			return fmt.Errorf("inet_diag: %w", err)
