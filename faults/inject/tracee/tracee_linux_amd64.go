@@ -63,6 +63,9 @@ func Attach(pid int) (*Tracee, error) {
 	runtime.LockOSThread()
 	t := &Tracee{PID: pid, threads: map[int]*Thread{}, chld: make(chan os.Signal, 1)}
 	signal.Notify(t.chld, unix.SIGCHLD)
+	// On a busy machine a stopped thread would wait for the tracer's turn. Without
+	// the right to this it works all the same.
+	unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), -20)
 	err := t.seizeAll()
 	if err == nil {
 		t.mem, err = os.OpenFile(fmt.Sprintf("/proc/%d/mem", pid), os.O_RDWR, 0)
