@@ -21,6 +21,7 @@ import (
 
 	"faultbed/faults/clock"
 	"faultbed/faults/dns"
+	"faultbed/faults/http"
 	"faultbed/faults/inject"
 	"faultbed/faults/packet"
 	"faultbed/faults/param"
@@ -38,6 +39,7 @@ const (
 	Toxiproxy By = "toxiproxy" // bytes of a leg, through Shopify/toxiproxy v2.12.0
 	Wire      By = "wire"      // connections of a leg, through our own relay
 	Origin    By = "origin"    // the origin itself
+	Attacker  By = "attacker"  // abusive clients, from a node of their own
 	Process   By = "process"   // the subject's process
 	Hook      By = "hook"      // a crash hook that the subject's YAML declares
 	Host      By = "host"      // faultbed itself, on the machine under the subject
@@ -165,6 +167,9 @@ func Catalogue() []Kind {
 	}
 	for _, k := range wire.Kinds() {
 		kinds = append(kinds, wired(k))
+	}
+	for _, k := range http.Kinds() {
+		kinds = append(kinds, Kind{Name: "http." + k.Name, Sentence: k.Sentence, By: Attacker, Legs: []string{"front"}, Touches: k.Touches, Bites: k.Bites, Params: k.Params, Lifts: true})
 	}
 	for family, ks := range rooms {
 		for _, k := range ks {
@@ -294,6 +299,13 @@ func WireFault(id, name string, with any) (wire.Fault, error) {
 	}
 	f.ID, f.Kind = id, strings.TrimPrefix(name, "wire.")
 	return f, err
+}
+
+// NeedsTLS tells whether a fault is done to the subject's listener with TLS.
+func NeedsTLS(name string) bool {
+	own, ok := strings.CutPrefix(name, "http.")
+	k, _ := http.Find(own)
+	return ok && k.HTTP2
 }
 
 // Probe is an error that says why a fault can't run on this host, or nil. Where

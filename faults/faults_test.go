@@ -19,7 +19,7 @@ import (
 )
 
 // families is who carries out the faults of each.
-var families = map[string]faults.By{"toxic": faults.Toxiproxy, "wire": faults.Wire, "origin": faults.Origin, "process": faults.Process, "crash": faults.Hook}
+var families = map[string]faults.By{"toxic": faults.Toxiproxy, "wire": faults.Wire, "origin": faults.Origin, "http": faults.Attacker, "process": faults.Process, "crash": faults.Hook}
 
 func TestCatalogue(t *testing.T) {
 	var names []string

@@ -1,7 +1,7 @@
 // Command labnode is the one static binary of the instrument nodes: in
 // containers FROM scratch and as child processes alike.
 //
-//	labnode serve --control HOST:PORT   wait for a session: origin, load, wire, toxiproxy or verify
+//	labnode serve --control HOST:PORT   wait for a session: origin, load, wire, attack, toxiproxy or verify
 //	labnode pause                       hold a network namespace, nothing else
 //	labnode toxiproxy --api HOST:PORT   run toxiproxy's server until standard input ends
 //	labnode closed --addr HOST:PORT     send requests in a closed loop, for tools/peers
@@ -82,6 +82,7 @@ func serve(ctx context.Context, addr string, lease bool) error {
 		"origin":    origin.Role,
 		"load":      load.Role,
 		"wire":      wireRole,
+		"attack":    attackRole,
 		"toxiproxy": toxiproxyRole,
 		"verify":    verifyRole,
 	})

@@ -101,6 +101,8 @@ func failures() []Check {
 			Source: "the scenario's expect.recovery", Applies: func(p history.Plan) bool { return timeline(p) && len(p.Faults) > 0 && !p.Expect.Drain }, Find: recovery},
 		{Name: "status-honesty", Promise: "an origin that answers badly, or not, becomes the status that says so, in time: 502, 504, or an answer that is visibly cut",
 			Source: "RFC 9110 §15.6.3, §15.6.5", Applies: scripted, Find: statusHonesty},
+		{Name: "bounded", Promise: "while a fault acts the subject takes no more memory and CPU time than the scenario grants",
+			Source: "the scenario's expect.max_rss and expect.max_cpu", Applies: func(p history.Plan) bool { return p.Expect.MaxRSS > 0 || p.Expect.MaxCPU > 0 }, Find: bounded},
 		{Name: "survives", Promise: "the subject's process lives unless it was told to end",
 			Source: "the subject's own service manager would count this as a crash", Applies: timeline, Find: survives},
 		{Name: "blast-radius", Promise: "a crash of one request leaves the requests beside it as the scenario says",

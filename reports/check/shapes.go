@@ -50,10 +50,11 @@ func framing(v *View) []Violation {
 	return out
 }
 
-// probe tells whether a request is the subject's own look at the origin, or came
+// probe tells whether a request is the subject's own look at the origin, or an
+// attacker's, or came
 // before the load, when the subject was asked whether it is ready: it carries no id.
 func (v *View) probe(e history.Event) bool {
-	return e.T < v.Info.T0 || e.ID == "" && !strings.HasPrefix(e.Detail, "malformed:")
+	return e.T < v.Info.T0 || strings.HasPrefix(e.ID, history.Attack) || e.ID == "" && !strings.HasPrefix(e.Detail, "malformed:")
 }
 
 func (v *View) mangledAt(t int64) bool {

@@ -433,7 +433,7 @@ func (v *View) evidence(x *Exchange) []history.Event {
 	out = append(out, x.Origin...)
 	for _, e := range v.Fault {
 		near := e.T >= from-int64(200e6) && e.T <= to+int64(50e6)
-		if near && e.Kind != history.ConnOpen && e.Kind != history.ConnClose && e.Kind != history.Usage {
+		if near && e.Kind != history.ConnOpen && e.Kind != history.ConnClose && e.Kind != history.Usage && e.Kind != history.Spent {
 			out = append(out, e)
 		}
 	}

@@ -13,7 +13,7 @@ const (
 	Rst     Kind = "rst"      // an HTTP/2 RST_STREAM arrived; Code holds its error code
 	Info    Kind = "info"     // an informational response: Status 100 or 103; in the origin ledger, one that it sent
 	Retry   Kind = "retry"    // a retrying client's attempt failed, Outcome says how, and is made once more
-	Spent   Kind = "spent"    // what the load itself used: Bytes ns of CPU time in Count ns, on Nth cores
+	Spent   Kind = "spent"    // what the load itself used: Bytes ns of CPU time in Count ns, on Nth cores; in the fault ledger what the subject had used when it was looked at: Bytes ns
 	TLSCell Kind = "tls-cell" // one chain judged by one verifier: ID case, Class verifier, Verdict
 )
 
@@ -53,6 +53,10 @@ func Kinds() []Kind {
 	return []Kind{Begin, End, Unsent, WSClose, GoAway, Rst, Info, Retry, Spent, TLSCell, Request, Response, ConnOpen, ConnClose, Handshake,
 		UploadDone, Recv, Reached, Start, Ready, Inject, Lift, Bite, Signal, Exit, Killed, Orphan, Usage, Restart, Error, Note, Port, Shown}
 }
+
+// Attack is what the ids of requests begin with that an attacker (faults/http) sends:
+// no arrivals, and not judged.
+const Attack = "attack-"
 
 // NoHandler is the Detail of a [Signal] to a process that had no handler for it
 // at that instant: the kernel drops it if the process is PID 1 of its namespace.

@@ -113,6 +113,8 @@ type Expectation struct {
 	Drain      bool      `json:"drain,omitempty"`      // the subject is told to drain: drain checks apply
 	Killed     bool      `json:"killed,omitempty"`     // the control: the subject is killed and in-flight work must be seen lost
 	Dies       bool      `json:"dies,omitempty"`       // the crash ends the process: bystanders in flight are lost
+	MaxRSS     int64     `json:"maxRss,omitempty"`     // bytes of resident memory that the subject may gain while faults act
+	MaxCPU     float64   `json:"maxCpu,omitempty"`     // cores that the subject may keep busy while faults act
 	Bystanders []Outcome `json:"bystanders,omitempty"` // crash: outcomes allowed to requests in flight beside the faulty one
 
 	Faulty     []Outcome `json:"faulty,omitempty"`     // crash: outcomes that the faulty request must have one of

@@ -92,7 +92,7 @@ func Resolve(s *Scenario, spec *proxy.Spec, variant string, seed uint64, trial i
 	s.phases(&p)
 	p.TLS = s.Engine == TLSFront || slices.ContainsFunc(p.Arrivals, func(a history.Arrival) bool {
 		return a.Class == history.H2 || a.Class == history.H2Stream || a.Over == "h2"
-	})
+	}) || slices.ContainsFunc(p.Faults, func(f history.Fault) bool { return faults.NeedsTLS(f.Kind) })
 	return p, nil
 }
 
@@ -103,7 +103,7 @@ func promise(spec *proxy.Spec) history.Promise {
 func (s *Scenario) expectation() history.Expectation {
 	e := s.Expect
 	return history.Expectation{Allow: outcomes(e.Allow), Statuses: e.Statuses, MinOK: e.MinOK, Recovery: int64(e.Recovery),
-		Drain: e.Drain, Killed: e.Killed, Dies: e.Dies, Bystanders: outcomes(e.Bystanders),
+		Drain: e.Drain, Killed: e.Killed, Dies: e.Dies, MaxRSS: e.MaxRSS << 20, MaxCPU: e.MaxCPU, Bystanders: outcomes(e.Bystanders),
 		Faulty: outcomes(e.Faulty), Again: outcomes(e.Again), Concurrent: outcomes(e.Concurrent), Ends: e.Ends, Exit: e.Exit}
 }
 

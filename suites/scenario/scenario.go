@@ -116,6 +116,8 @@ type ExpectYAML struct {
 	Drain      bool            `yaml:"drain"`
 	Killed     bool            `yaml:"killed"`
 	Dies       bool            `yaml:"dies"`
+	MaxRSS     int64           `yaml:"max_rss"` // MiB
+	MaxCPU     float64         `yaml:"max_cpu"` // cores
 	Bystanders []string        `yaml:"bystanders"`
 	Faulty     []string        `yaml:"faulty"`
 	Again      []string        `yaml:"again"`

@@ -130,6 +130,8 @@ func (t *trial) inject(ctx context.Context, f history.Fault) error {
 		err = t.toxi.Inject(ctx, f.ID, f.Kind, f.With)
 	case "wire":
 		err = t.wireInject(ctx, f)
+	case "http":
+		err = t.attack(ctx, f)
 	case "origin":
 		err = t.originS.Do(ctx, "down", nil, nil)
 	case "crash": // the request that carries the hook is an arrival of its own
@@ -156,6 +158,8 @@ func (t *trial) lift(ctx context.Context, f history.Fault) error {
 		err = t.toxi.Lift(ctx, f.ID, f.Kind, f.With)
 	case "wire":
 		err = t.wires[t.legOf(f)].Do(ctx, "lift", f.ID, nil)
+	case "http":
+		err = t.attacks.Do(ctx, "lift", f.ID, nil)
 	case "origin":
 		err = t.originS.Do(ctx, "up", nil, nil)
 	}

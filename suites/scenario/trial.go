@@ -44,6 +44,7 @@ type trial struct {
 	nodes                 map[string]*topology.Node
 	originS               *control.Running
 	wires                 map[string]*control.Running // by leg and replica
+	attacks               *control.Running
 	toxi                  *toxic.Proxy
 	sessions              []*control.Running // in the order in which they end: load first, origin last
 	waits                 sync.Mutex         // of waiting
@@ -176,6 +177,9 @@ func (t *trial) up(ctx context.Context) error {
 	if t.plan.Engine == TLSFront {
 		names = append(names, "verify")
 	}
+	if t.attacked() {
+		names = append(names, "attack")
+	}
 	nodes, err := t.bed.Nodes(ctx, names...)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrSetup, err)
@@ -216,7 +220,10 @@ func (t *trial) legs(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	if t.attacked() {
+		t.attacks, err = t.session(ctx, t.nodes["attack"], "attack", struct{}{}, t.fault)
+	}
+	return err
 }
 
 func (t *trial) session(ctx context.Context, n *topology.Node, role string, spec any, into *history.Ledger) (*control.Running, error) {

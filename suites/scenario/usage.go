@@ -1,6 +1,7 @@
 package scenario
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -43,13 +44,14 @@ func (t *trial) usage(ctx context.Context, node string, pid int) {
 
 // look notes usage once; false if there was none to see.
 func (t *trial) look(node string, pid int) bool {
-	files, rss := int64(0), int64(0)
+	files, rss, cpu := int64(0), int64(0), int64(0)
 	for _, p := range append(pidfd.Descendants(pid), pid) {
 		f, m := held(p)
-		files, rss = files+f, rss+m
+		files, rss, cpu = files+f, rss+m, cpu+spent(p)
 	}
 	if files > 0 {
 		t.note(history.Event{Kind: history.Usage, Node: node, Count: files, Bytes: rss})
+		t.note(history.Event{Kind: history.Spent, Node: node, Bytes: cpu})
 	}
 	return files > 0
 }
@@ -66,4 +68,20 @@ func held(pid int) (files, rss int64) {
 		rss = pages * int64(os.Getpagesize())
 	}
 	return int64(len(fds)), rss
+}
+
+// jiffy is the unit of /proc's CPU times: USER_HZ is 100 on every Linux (times(2)).
+const jiffy = int64(10 * time.Millisecond)
+
+// spent is the CPU time that a process has used, ns, in steps of 10 ms; 0 if it is gone.
+func spent(pid int) int64 {
+	b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	_, rest, _ := strings.Cut(string(b[bytes.LastIndexByte(b, ')')+1:]), " ") // a command may hold spaces (proc(5))
+	f := strings.Fields(rest)
+	if len(f) < 13 {
+		return 0
+	}
+	user, _ := strconv.ParseInt(f[11], 10, 64)
+	system, _ := strconv.ParseInt(f[12], 10, 64)
+	return (user + system) * jiffy
 }
