@@ -268,6 +268,9 @@ func good() map[string]*bed {
 		"odd answer understood":                            lawful(told("raw cl-equal", history.OK), "ok 502"),
 		"odd status passed on":                             lawful(told("raw status-999", history.Status5xx, status(999)), "502 999"),
 		"cut answer visibly cut":                           lawful(told("raw eof-half", history.Reset), "502 cut"),
+		"an attacker's requests":                           newBed(plain).window("http.rapid-reset", 500, 1500).req("a", history.Short, 1, 5, history.OK).origin("attack-f1", history.Request, 600, ""),
+		"memory and CPU within bounds":                     granting(8, 0.5).usage(400, 9, 10).spent(400, 100).usage(900, 20, 17).usage(1600, 9, 18).spent(1600, 690),
+		"memory grew after the fault":                      granting(8, 0.5).usage(400, 9, 10).usage(1600, 9, 11).usage(2100, 9, 30).spent(1600, 10).spent(2100, 900),
 		"connect refused behind a relay":                   fronted(drained().req("h", history.Fresh, 1000, 1001, history.Reset, local("1.2.3.4:5")).req("i", history.Fresh, 1010, 1011, history.Reset, local("1.2.3.4:6"))),
 		"retried by the client itself":                     retriedByClient(2),
 		"crash as the scenario says":                       again(struck(history.Expectation{Faulty: eofs, Concurrent: oks, Again: []history.Outcome{history.Timeout}}, history.OK, 1305), history.Timeout),
@@ -399,6 +402,8 @@ func bugs() []planted {
 		{"odd answer taken for whole", lawful(told("raw cl-differ", history.OK), "502"), "status-honesty"},
 		{"odd answer passed on as it came", lawful(told("raw cl-differ", history.Malformed), "502"), "status-honesty"},
 		{"lawful answer refused", lawful(told("raw until-close", history.Status5xx, status(502)), "ok"), "status-honesty"},
+		{"more memory than granted, for a while", granting(8, 0).usage(400, 9, 10).usage(900, 20, 19).usage(1600, 9, 10), "bounded"},
+		{"more CPU time than granted", granting(0, 0.5).spent(400, 100).spent(1600, 710), "bounded"},
 		{"raw that hangs", lawful(newBed(plain).req("r", history.Raw, 1, 2000, history.Timeout), "either"), "framing"},
 		{"every GET twice at once", declaring("retries-dead-connections").req("a", history.Short, 1, 20, history.OK).on("a", 4, 2).on("a", 5, 2).
 			origin("a", history.Response, 5, history.OK).origin("a", history.Response, 6, history.OK), "retries"},
@@ -541,6 +546,17 @@ func told(script string, o history.Outcome, more ...func(*history.Event)) *bed {
 	b := newBed(plain).req("s", history.Short, 1, 9, o, more...)
 	b.t.Plan.Arrivals[0].Script = script
 	return b
+}
+
+// granting is a fault from 500 to 1500 ms while which the subject may gain so many
+// MiB and keep so many cores busy.
+func granting(mib int64, cores float64) *bed {
+	return newBed(history.Plan{Expect: history.Expectation{MaxRSS: mib << 20, MaxCPU: cores}}).window("http.slowloris", 500, 1500).req("a", history.Short, 1, 5, history.OK)
+}
+
+// spent is a look at the CPU time that the subject has used, ms.
+func (b *bed) spent(at, used int64) *bed {
+	return b.fault(history.Spent, at, func(e *history.Event) { e.Bytes = used * msN })
 }
 
 // quick is 25 requests of 5 ms before a fault and 25 of so many after it.
