@@ -31,7 +31,8 @@ type injector struct {
 	last  line.Line
 	err   error
 
-	requests int // that were hit
+	unit     string // of its bites; empty: requests
+	requests int    // that were hit
 }
 
 // Program finds the injector's program: where FAULTBED_INJECTOR says, beside this
@@ -55,6 +56,11 @@ func Program() (string, error) {
 // standard input is its lease: it lets go when we close it or are no more. So it is
 // never killed, and ctx bounds only the wait.
 func begin(ctx context.Context, t room.Target, pid int, args ...string) (*injector, error) {
+	return beginFor(ctx, t, "", pid, args...)
+}
+
+// beginFor is begin for bites in another unit.
+func beginFor(ctx context.Context, t room.Target, unit string, pid int, args ...string) (*injector, error) {
 	if pid <= 0 {
 		return nil, errors.New("the subject's process can't be seen from here")
 	}
@@ -66,7 +72,7 @@ func begin(ctx context.Context, t room.Target, pid int, args ...string) (*inject
 	cmd := exec.Command(program, args...)
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "FAULTBED_RUN=" + t.Run}
 	apart(cmd)
-	i := &injector{t: t, ready: make(chan line.Line, 1), ended: make(chan struct{})}
+	i := &injector{t: t, unit: unit, ready: make(chan line.Line, 1), ended: make(chan struct{})}
 	if err := i.start(cmd); err != nil {
 		return nil, fmt.Errorf("injector: %w", err)
 	}
@@ -132,6 +138,10 @@ func (i *injector) take(l line.Line) bool {
 // fired notes a request that was hit, which is a bite. A process that was is one
 // only when it has ended.
 func (i *injector) fired(l line.Line) {
+	if i.unit != "" {
+		i.t.Note(history.Event{T: l.T, Kind: history.Bite, PID: l.PID, Count: 1, Via: i.unit, Detail: cmp.Or(l.What, l.Path)})
+		return
+	}
 	if l.Path == "" {
 		i.note(l, fmt.Sprintf("fired, thread held for %v", time.Duration(l.Held)))
 		return

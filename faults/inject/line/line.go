@@ -42,6 +42,8 @@ type Line struct {
 	Func  string `json:"func,omitempty"` // function at whose entry
 	Path  string `json:"path,omitempty"` // path of the request that it was called for
 	Why   string `json:"why,omitempty"`
+	Fault string `json:"fault,omitempty"` // whose event, where one injector acts for several
+	What  string `json:"what,omitempty"`  // FIRED: what was done, where it is no request
 	Held  int64  `json:"held,omitempty"`  // ns: FIRED, this thread's stop; DETACHED, the longest of any thread
 	Stops int64  `json:"stops,omitempty"` // how often threads were stopped, each for Held at most
 	Fired int    `json:"fired,omitempty"` // DETACHED: how often it fired
