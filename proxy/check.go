@@ -27,6 +27,7 @@ func Capabilities() []Term {
 		{"metrics", "answers GET /metrics itself in Prometheus' text format"},
 		{"crash-go", "carries the Go crash hooks, armed by FAULTBED_CRASH_HOOKS=1"},
 		{"go-http", "is a Go program on net/http, server and Transport, that keeps the names of its functions: inject.go-* can hit it"},
+		{"aiohttp", "is a CPython program whose server is aiohttp's: inject.python-* can hit it"},
 		{"workers", "its first process only watches over others, which serve, and replaces one that dies"},
 		{"crash-python", "carries the Python crash hooks, armed by FAULTBED_CRASH_HOOKS=1"},
 	}

@@ -6,6 +6,9 @@
 //	injector godie --pid N [--path PREFIX]
 //	injector gohang --pid N [--path PREFIX] [--hang 10s] [--times N]
 //	injector segv|abort|stack-overflow --pid N
+//	injector pyraise|pyblock|pyhang|pyexit --pid N --addr HOST:PORT [--path PREFIX] [--times N] [--seconds 1s]
+//	injector skew --pid N --offset 1h
+//	injector connect --pid N (orders on standard input; it lives as long as the process)
 //
 // It prints a line of JSON per event (package faults/inject/line) and ends with 0 if
 // it let go as it should, 4 if this process or machine can't be had, else 1. Its
@@ -18,7 +21,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"os"
 	"os/signal"
 	"slices"
@@ -40,6 +42,7 @@ type order struct {
 	point    string
 	times    int
 	hang     time.Duration
+	also     // of the commands in the other files
 }
 
 // deeds are the commands.
@@ -86,10 +89,10 @@ func run(args []string) int {
 	defer stop()
 	ctx, cancel := context.WithTimeout(ctx, o.deadline)
 	defer cancel()
-	go func() { io.Copy(io.Discard, os.Stdin); cancel() }()
+	go func() { follow(args[0], os.Stdin); cancel() }()
 	err = deed(ctx, o)
 	switch {
-	case errors.Is(err, goshot.ErrUnsupported) || errors.Is(err, native.ErrUnsupported):
+	case errors.Is(err, goshot.ErrUnsupported) || errors.Is(err, native.ErrUnsupported) || unsupported(err):
 		say(line.Line{Event: line.Unsupported, Why: err.Error()})
 		return line.ExitUnsupported
 	case err != nil:
@@ -116,6 +119,7 @@ func parse(args []string) (deed func(context.Context, order) error, o order, err
 	fs.StringVar(&o.point, "point", goshot.Handler, "gopanic: handler, proxy or response")
 	fs.IntVar(&o.times, "times", 1, "requests to hit")
 	fs.DurationVar(&o.hang, "hang", 10*time.Second, "gohang: how long")
+	o.flags(fs)
 	if err := fs.Parse(args[1:]); err != nil {
 		return nil, o, err
 	}

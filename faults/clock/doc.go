@@ -10,4 +10,4 @@ package clock
 import "faultbed/faults/room"
 
 // Kinds lists the room's faults.
-func Kinds() []room.Kind { return nil }
+func Kinds() []room.Kind { return []room.Kind{skew} }

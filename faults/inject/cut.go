@@ -6,7 +6,7 @@ import (
 )
 
 // connKinds are the faults on single connections and on calls to the network.
-func connKinds() []room.Kind { return []room.Kind{cut} }
+func connKinds() []room.Kind { return []room.Kind{cut, connectErrno, connectDelay} }
 
 // Sides of the subject.
 const (

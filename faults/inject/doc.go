@@ -14,4 +14,4 @@ import (
 )
 
 // Kinds lists the room's faults.
-func Kinds() []room.Kind { return slices.Concat(goKinds(), nativeKinds(), connKinds()) }
+func Kinds() []room.Kind { return slices.Concat(goKinds(), nativeKinds(), connKinds(), pyKinds()) }

@@ -139,6 +139,7 @@ func (i *injector) take(l line.Line) bool {
 // only when it has ended.
 func (i *injector) fired(l line.Line) {
 	if i.unit != "" {
+		i.requests++
 		i.t.Note(history.Event{T: l.T, Kind: history.Bite, PID: l.PID, Count: 1, Via: i.unit, Detail: cmp.Or(l.What, l.Path)})
 		return
 	}

@@ -75,14 +75,29 @@ func Supervise(pids []int, orders <-chan Order, say func(line.Line)) error {
 		serving.Wait()
 		return err
 	}
-	for o := range orders {
-		s.carryOut(o, held)
-	}
+	gone := make(chan struct{})
+	go func() { serving.Wait(); close(gone) }()
+	s.follow(orders, held, gone)
 	for _, f := range slices.Clone(s.faults) {
 		s.lift(f)
 	}
-	serving.Wait()
+	<-gone
 	return nil
+}
+
+// follow carries orders out until they end, or there is no process any more.
+func (s *supervisor) follow(orders <-chan Order, held tracee.Held, gone <-chan struct{}) {
+	for {
+		select {
+		case o, more := <-orders:
+			if !more {
+				return
+			}
+			s.carryOut(o, held)
+		case <-gone:
+			return
+		}
+	}
 }
 
 func (s *supervisor) carryOut(o Order, held tracee.Held) {

@@ -20,12 +20,11 @@ const (
 // ExitCode is the exit code of [Exit].
 const ExitCode = 70
 
-// Spec is which requests are hit, and how. Class and Request are of the path
-// /fb/CLASS/REQUEST…; with neither, every request is hit.
+// Spec is which requests are hit, and how.
 type Spec struct {
 	Act     string
-	Class   string
-	Request string        // the id's begin
+	Path    string        // the path's begin
+	Request string        // the begin of the path's last part
 	Times   int           // at most so many; 0: no limit
 	Seconds time.Duration // of Block and Hang
 	Addr    string        // where a connection wakes the program, host:port
@@ -61,7 +60,7 @@ const (
 // install is the statement that wraps the handlers. It leaves no name behind in the
 // program's __main__, and swallows whatever it raises: a pending call must not fail.
 func (s Spec) install(page uint64) string {
-	set := strings.NewReplacer("@PAGE@", fmt.Sprint(page), "@ACT@", s.Act, "@CLASS@", s.Class, "@REQUEST@", s.Request,
+	set := strings.NewReplacer("@PAGE@", fmt.Sprint(page), "@ACT@", s.Act, "@PATH@", strconv.QuoteToASCII(s.Path), "@REQUEST@", strconv.QuoteToASCII(s.Request),
 		"@TIMES@", fmt.Sprint(s.Times), "@SECONDS@", fmt.Sprint(s.Seconds.Seconds()), "@CODE@", fmt.Sprint(ExitCode))
 	return fmt.Sprintf("exec(%s, {'__name__': '_faultbed'})\n", strconv.QuoteToASCII(set.Replace(payload)))
 }

@@ -9,7 +9,7 @@ import sys
 import time
 import types
 
-PAGE, ACT, CLASS, REQUEST, TIMES, SECONDS, CODE = @PAGE@, "@ACT@", "@CLASS@", "@REQUEST@", @TIMES@, @SECONDS@, @CODE@
+PAGE, ACT, PATH, REQUEST, TIMES, SECONDS, CODE = @PAGE@, "@ACT@", @PATH@, @REQUEST@, @TIMES@, @SECONDS@, @CODE@
 
 mem = os.open("/proc/self/mem", os.O_RDWR | os.O_CLOEXEC)
 self = types.ModuleType("_faultbed")
@@ -35,8 +35,7 @@ def why(text):
 
 def chosen(path):
     """Tells whether a request is to be hit, and records that it is."""
-    part = path.split("/", 3) + ["", "", ""]
-    if CLASS and part[2] != CLASS or REQUEST and not part[3].startswith(REQUEST) or (CLASS or REQUEST) and part[1] != "fb":
+    if not path.startswith(PATH) or not path.rpartition("/")[2].startswith(REQUEST):
         return False
     if not self.on or TIMES and self.fired >= TIMES:
         return False

@@ -157,7 +157,7 @@ func TestRun(t *testing.T) {
 				}
 				return took
 			}
-			s := Spec{Act: Raise, Class: "short", Request: "00", Times: 2, Addr: addr}
+			s := Spec{Act: Raise, Path: "/fb/short/", Request: "00", Times: 2, Addr: addr}
 			out := during(t, cmd.Process.Pid, s, func() {
 				want("/fb/short/1001-x", 200)
 				want("/fb/short/0001-x", 500)
@@ -173,7 +173,7 @@ func TestRun(t *testing.T) {
 			if len(out.fired()) != 1 {
 				t.Errorf("fired for %q", out.fired())
 			}
-			out = during(t, cmd.Process.Pid, Spec{Act: Block, Class: "short", Times: 1, Seconds: 300 * time.Millisecond, Addr: addr}, func() {
+			out = during(t, cmd.Process.Pid, Spec{Act: Block, Path: "/fb/short/", Times: 1, Seconds: 300 * time.Millisecond, Addr: addr}, func() {
 				if took := want("/fb/short/0001-x", 200); took < 300*time.Millisecond {
 					t.Errorf("blocked for %v", took)
 				}
@@ -181,7 +181,7 @@ func TestRun(t *testing.T) {
 			if len(out.fired()) != 1 {
 				t.Errorf("fired for %q", out.fired())
 			}
-			out = during(t, cmd.Process.Pid, Spec{Act: Exit, Class: "short", Addr: addr}, func() {
+			out = during(t, cmd.Process.Pid, Spec{Act: Exit, Path: "/fb/short/", Addr: addr}, func() {
 				if got, _, err := get(addr, "/fb/short/0001-x"); err == nil {
 					t.Errorf("status %d of a program that ended", got)
 				}
@@ -197,8 +197,8 @@ func TestRun(t *testing.T) {
 func TestNests(t *testing.T) {
 	cmd, addr := start(t, programs["application"])
 	status := func() int { s, _, _ := get(addr, "/fb/short/0001-x"); return s }
-	during(t, cmd.Process.Pid, Spec{Act: Hang, Seconds: time.Millisecond, Class: "fresh", Addr: addr}, func() {
-		during(t, cmd.Process.Pid, Spec{Act: Raise, Class: "short", Addr: addr}, func() {
+	during(t, cmd.Process.Pid, Spec{Act: Hang, Seconds: time.Millisecond, Path: "/fb/fresh/", Addr: addr}, func() {
+		during(t, cmd.Process.Pid, Spec{Act: Raise, Path: "/fb/short/", Addr: addr}, func() {
 			if s := status(); s != 500 {
 				t.Errorf("status %d while the inner one acts", s)
 			}

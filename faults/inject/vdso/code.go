@@ -8,6 +8,9 @@ import (
 	"fmt"
 )
 
+// ErrUnsupported is that this can't be had on this machine, or of this process.
+var ErrUnsupported = errors.New("unsupported")
+
 // point is one function of the vDSO: where it begins and what takes its place.
 type point struct {
 	name string
@@ -85,13 +88,13 @@ func plan(image []byte, seconds int32) (replacements, jumps []edit, err error) {
 	for _, p := range points(seconds) {
 		at, ok := entries[p.name]
 		if !ok {
-			return nil, nil, fmt.Errorf("vDSO: no %s", p.name)
+			return nil, nil, fmt.Errorf("%w: the vDSO has no %s", ErrUnsupported, p.name)
 		}
 		if image[at] == 0xe9 {
 			return nil, nil, errors.New("the clock is shifted already")
 		}
 		if free+uint64(len(p.code)) > uint64(len(image)) {
-			return nil, nil, errors.New("vDSO: no room at its end")
+			return nil, nil, fmt.Errorf("%w: the vDSO has no room at its end", ErrUnsupported)
 		}
 		distance := uint32(int32(free) - int32(at+jumpLen))
 		replacements = append(replacements, edit{free, p.code})
@@ -104,7 +107,7 @@ func plan(image []byte, seconds int32) (replacements, jumps []edit, err error) {
 // functions are the exported functions of a vDSO of so many bytes by name, as offsets.
 func functions(f *elf.File, size int) (map[string]uint64, error) {
 	if f.Machine != elf.EM_X86_64 || f.Class != elf.ELFCLASS64 {
-		return nil, fmt.Errorf("vDSO: code for %v", f.Machine)
+		return nil, fmt.Errorf("%w: a vDSO for %v", ErrUnsupported, f.Machine)
 	}
 	symbols, err := f.DynamicSymbols()
 	if err != nil {

@@ -29,6 +29,7 @@ type Shifted struct {
 	Proof
 	base  uint64
 	jumps []edit // what was at the entries before
+	ours  []edit // what is there now
 }
 
 // Shift shifts a process's wall clock by whole seconds and reads it back by a call
@@ -60,7 +61,7 @@ func shift(ctx context.Context, t *tracee.Tracee, seconds int32) (*Shifted, erro
 	if err != nil {
 		return nil, err
 	}
-	s := &Shifted{base: base}
+	s := &Shifted{base: base, ours: jumps}
 	for _, j := range jumps {
 		s.jumps = append(s.jumps, edit{j.at, bytes.Clone(image[j.at : j.at+jumpLen])})
 	}
