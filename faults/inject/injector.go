@@ -149,7 +149,15 @@ func (i *injector) fired(l line.Line) {
 	}
 	i.requests++
 	i.t.Note(history.Event{T: l.T, Kind: history.Bite, PID: l.PID, Count: 1, Via: "requests",
-		Detail: fmt.Sprintf("%s in %s, thread %d held for %v", l.Path, l.Func, l.TID, time.Duration(l.Held))})
+		Detail: l.Path + where(l)})
+}
+
+// where is what the injector knows beside the request, if it was the one that hit it.
+func where(l line.Line) string {
+	if l.Func == "" {
+		return " said the program itself"
+	}
+	return fmt.Sprintf(" in %s, thread %d held for %v", l.Func, l.TID, time.Duration(l.Held))
 }
 
 func (i *injector) detached(l line.Line) {

@@ -30,7 +30,8 @@ func Hold(ctx context.Context, processes func() []int, offset time.Duration, say
 			continue // a worker that is gone
 		}
 		if err != nil {
-			return errors.Join(err, restore(shifted))
+			_, undone := restoreAll(shifted)
+			return errors.Join(err, undone)
 		}
 		shifted = append(shifted, s)
 		say(line.Line{Event: line.Fired, T: history.Now(), PID: pid, Held: int64(s.Held), What: s.String()})
@@ -44,10 +45,15 @@ func Hold(ctx context.Context, processes func() []int, offset time.Duration, say
 			shifted = append(shifted, &heir)
 		}
 	}
-	if err := restore(shifted); err != nil {
+	back, err := restoreAll(shifted)
+	if err != nil {
 		return err
 	}
-	say(line.Line{Event: line.Detached, T: history.Now(), PID: pids[0], Fired: len(shifted)})
+	gone := line.Line{Event: line.Detached, T: history.Now(), PID: pids[0], Fired: len(shifted)}
+	for _, p := range back {
+		gone.Held, gone.Stops = max(gone.Held, int64(p.Held)), gone.Stops+p.stops
+	}
+	say(gone)
 	return nil
 }
 
@@ -77,15 +83,19 @@ func shiftOne(pid int, offset time.Duration) (*Shifted, error) {
 	return Shift(ctx, pid, int32(offset/time.Second))
 }
 
-func restore(shifted []*Shifted) error {
-	var errs []error
+// restoreAll restores all that can be, and gives what each clock then said.
+func restoreAll(shifted []*Shifted) ([]Proof, error) {
+	var (
+		out  []Proof
+		errs []error
+	)
 	for _, s := range shifted {
 		ctx, cancel := context.WithTimeout(context.Background(), shiftTime)
-		_, err := s.Restore(ctx)
-		errs = append(errs, err)
+		p, err := s.Restore(ctx)
 		cancel()
+		out, errs = append(out, p), append(errs, err)
 	}
-	return errors.Join(errs...)
+	return out, errors.Join(errs...)
 }
 
 func (p Proof) String() string {

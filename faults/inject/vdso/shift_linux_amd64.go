@@ -22,6 +22,8 @@ type Proof struct {
 	Read time.Time     // its wall clock
 	Off  time.Duration // against this machine's
 	Held time.Duration // the longest that one of its threads was stopped
+
+	stops int64
 }
 
 // Shifted is a process whose wall clock is shifted.
@@ -44,8 +46,12 @@ func Shift(ctx context.Context, pid int, seconds int32) (*Shifted, error) {
 	if err = errors.Join(err, t.Detach()); err != nil {
 		return nil, err
 	}
-	s.Held = time.Duration(t.Held().Longest)
+	s.measure(t)
 	return s, nil
+}
+
+func (p *Proof) measure(t *tracee.Tracee) {
+	p.Held, p.stops = time.Duration(t.Held().Longest), t.Held().Stops
 }
 
 func shift(ctx context.Context, t *tracee.Tracee, seconds int32) (*Shifted, error) {
@@ -106,6 +112,7 @@ func (s *Shifted) Restore(ctx context.Context) (Proof, error) {
 	if err = errors.Join(err, t.Detach()); errors.Is(err, tracee.ErrEnded) {
 		return Proof{}, nil
 	}
+	p.measure(t)
 	return p, err
 }
 
