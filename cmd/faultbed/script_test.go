@@ -36,6 +36,9 @@ func module() string {
 // setup hands scripts what a build needs; their HOME is none.
 func setup(e *testscript.Env) error {
 	e.Setenv("MODULE", module())
+	if dir, err := os.UserCacheDir(); err == nil { // a script may have a cache of its own
+		e.Setenv("GOCACHE", filepath.Join(dir, "go-build"))
+	}
 	for _, k := range []string{"HOME", "FAULTBED_LABNODE", "GOCACHE", "GOPATH", "GOMODCACHE", "GOFLAGS", "GOPROXY", "GOTOOLCHAIN", "DOCKER_HOST"} {
 		if v, ok := os.LookupEnv(k); ok {
 			e.Setenv(k, v)

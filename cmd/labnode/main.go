@@ -5,6 +5,7 @@
 //	labnode pause                       hold a network namespace, nothing else
 //	labnode toxiproxy --api HOST:PORT   run toxiproxy's server until standard input ends
 //	labnode closed --addr HOST:PORT     send requests in a closed loop, for tools/peers
+//	labnode signals                     write when each SIGUSR1 arrived, for faultbed calibrate
 //	labnode open --addr HOST:PORT       send requests at a fixed rate without a bed, for tools/peers
 //
 // It measures nothing by itself and holds no state between sessions. The
@@ -36,7 +37,7 @@ func main() {
 
 func run(args []string) error {
 	if len(args) == 0 {
-		return errors.New("want serve, pause, toxiproxy, closed or open")
+		return errors.New("want serve, pause, toxiproxy, signals, closed or open")
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
@@ -58,6 +59,8 @@ func run(args []string) error {
 			return err
 		}
 		return serveToxiproxy(ctx, *api)
+	case "signals":
+		return signals(ctx, os.Stdout)
 	case "closed":
 		return closedLoop(ctx, args[1:], os.Stdout)
 	case "open":

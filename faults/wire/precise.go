@@ -1,6 +1,9 @@
 package wire
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // margin is how long before an instant a wait gives way to a precise one: the
 // runtime's timers are up to 1 ms late even on an idle machine, as they count
@@ -18,5 +21,19 @@ func rest(until time.Time) {
 		<-precisely
 	default:
 		time.Sleep(time.Until(until))
+	}
+}
+
+// Until waits for an instant as exactly as a fault's delay is waited for; false if
+// ctx ended before.
+func Until(ctx context.Context, t time.Time) bool {
+	timer := time.NewTimer(time.Until(t) - margin)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		rest(t)
+		return true
 	}
 }

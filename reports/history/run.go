@@ -32,6 +32,8 @@ type Manifest struct {
 	Skipped  []Skip            `json:"skipped,omitempty"`  // what was not measured, and why
 	Planned  []string          `json:"planned"`            // keys of all planned trials, in order
 	SelfTest string            `json:"selfTest,omitempty"` // key of the trial in which the bed tested itself, the last of its attempts; not among Planned
+
+	Calibration *Calibration `json:"calibration,omitempty"` // of the host, as known when the run began
 }
 
 // Skip is a scenario that was not run on a subject.

@@ -30,6 +30,7 @@ var page = template.Must(template.New("report").Funcs(template.FuncMap{
 	"dur": layout.Dur, "durp": layout.DurPtr, "time": layout.Time, "share": layout.Share, "percent": layout.Percent, "bounds": layout.Bounds,
 	"mark": layout.Mark, "name": layout.Name, "kinds": layout.Kinds, "exit": layout.ExitOf, "failures": failures,
 	"anchor": anchor, "taken": func(d stats.Duration) string { return layout.Time(&d) }, "at": at, "bar": wide, "fates": layout.FatesOf, "bit": bit,
+	"setting": layout.Setting, "calibrated": layout.Calibrated,
 }).Parse(pageText))
 
 // Write renders a judged run with the drawings of its trials, in any order; a

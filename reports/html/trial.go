@@ -30,6 +30,8 @@ type trial struct {
 	NoTimeline string          // why there is none
 	Classes    []history.Class // of what was in flight
 	More       int             // violations beyond those listed
+
+	Calibration *history.Calibration // of the run's host
 }
 
 type violation struct {
@@ -83,7 +85,7 @@ func newTrials(r verdict.Result, drawings []*Drawing) []trial {
 	}
 	out := make([]trial, len(r.Trials))
 	for i, t := range r.Trials {
-		out[i] = trial{Trial: t, More: t.Found - len(t.Violations)}
+		out[i] = trial{Trial: t, More: t.Found - len(t.Violations), Calibration: r.Manifest.Calibration}
 		if t.Drain != nil {
 			out[i].Classes = layout.Classes(t.Drain.InFlight)
 		}

@@ -180,6 +180,12 @@ func (p *page) environment(r verdict.Result) {
 		fact("run", m.Run), fact("status", m.Status), fact("seed", fmt.Sprint(m.Seed)), fact("trials per cell", fmt.Sprint(m.Trials)),
 		fact("started", m.Started.UTC().Format(time.RFC3339)+took), fact("runtime", m.Runtime+": "+m.Why), fact("command line", "faultbed "+strings.Join(m.Args, " ")),
 	}
+	if c := layout.Calibrated(m.Calibration); c != "" {
+		lines = append(lines, fact("injectors", c))
+	}
+	for _, line := range layout.Settings(r) {
+		lines = append(lines, "- "+text(line, maxReason)+"\n")
+	}
 	for _, k := range slices.Sorted(maps.Keys(m.Subjects)) {
 		lines = append(lines, fact("subject "+k, m.Subjects[k]))
 	}

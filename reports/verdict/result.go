@@ -108,6 +108,15 @@ type FaultBite struct {
 	End     int64  `json:"end"`             // realised end, ns from T0: lifted, or the subject gone or ready again, or the trial over
 	Bites   int64  `json:"bites"`           // what it touched
 	Touched string `json:"touched"`         // the unit of Bites: connections, requests, signals
+
+	Settings []Setting `json:"settings,omitempty"` // its times, rates and shares that this host's calibration covers
+}
+
+// Setting is what a fault was told, and how exactly such is kept on this host.
+type Setting struct {
+	Param string        `json:"param"`
+	Asked float64       `json:"asked"` // in the gauge's unit
+	Gauge history.Gauge `json:"gauge"`
 }
 
 // Validity is what decides whether a trial counts.

@@ -66,7 +66,10 @@ func digestOf(p history.Plan) string {
 func Judge(run *history.Run) Result {
 	var trials []one
 	for _, t := range run.Trials {
-		trials = append(trials, judgeOne(check.New(t)))
+		v := check.New(t)
+		j := judgeOne(v)
+		settle(run.Manifest.Calibration, v, &j.Trial)
+		trials = append(trials, j)
 	}
 	return result(run, trials, run.Missing)
 }
@@ -95,6 +98,7 @@ func JudgeDir(dir string, see ...See) (Result, error) {
 		if t := run.ReadInto(keys[i], v.Trial); t != nil {
 			v.Again(t)
 			j := judgeOne(v)
+			settle(run.Manifest.Calibration, v, &j.Trial)
 			for _, s := range see {
 				s(v, j.Trial)
 			}

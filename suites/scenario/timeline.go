@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"faultbed/faults"
+	"faultbed/faults/wire"
 	"faultbed/fixtures/load"
 	"faultbed/fixtures/topology"
 	"faultbed/proxy"
@@ -84,15 +85,12 @@ func (t *trial) loadSpec() load.Spec {
 }
 
 // waitUntil sleeps to an instant from T0; false if the run was stopped.
-func (t *trial) waitUntil(ctx context.Context, at int64) bool {
-	timer := time.NewTimer(time.Duration(t.t0 + at - history.Now()))
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
+func (t *trial) waitUntil(ctx context.Context, at int64) bool { return Until(ctx, t.t0+at) }
+
+// Until waits for an instant of [history.Now], as exactly as faults of the relay
+// are timed; false if ctx ended before.
+func Until(ctx context.Context, t int64) bool {
+	return wire.Until(ctx, time.Now().Add(time.Duration(t-history.Now())))
 }
 
 // act carries one fault out and records when it took effect and ended.
