@@ -83,7 +83,7 @@ type Kind struct {
 type Param = param.Param
 
 var (
-	over    = Param{Name: "over", Type: "enum", Of: []string{"pooled", "new", "h2"}, Default: "pooled", Doc: "the request's connection: one of HTTP/1.1 that others have used, a new one, or the shared one of HTTP/2"}
+	over    = Param{Name: "over", Type: "enum", Of: []string{"pooled", "new", "lane", "h2"}, Default: "pooled", Doc: "the request's connection: an idle one of the pool if there is one, a new one, that of the load's first lane (connections), or the shared one of HTTP/2"}
 	both    = []string{"front", "back"}
 	back    = []string{"back"}
 	towards = Param{Name: "direction", Type: "enum", Of: []string{"down", "up", "both"}, Default: "down", Doc: "down: server to client; up: client to server"}
@@ -143,7 +143,7 @@ func Catalogue() []Kind {
 		crash("map-writes", "handlers write one map at the same time until the runtime ends the process", "go"),
 		crash("unlock", "a handler unlocks an unlocked mutex", "go"),
 		crash("threads", "a handler has more goroutines that keep a thread each than the runtime's limit (lowered to 40)", "go"),
-		crash("stack-overflow", "a handler recurses without end, up to the stack's limit (lowered to 64 MiB)", "go"),
+		crash("stack-overflow", "a handler recurses without end, up to the stack's limit (lowered to 16 MiB)", "go"),
 		crash("heap", "a handler takes memory until a limit stops it: the container's, or 128 MiB of address space more than there was", "go"),
 		crash("os-exit", "a handler ends the process with code 3 (os.Exit)", "go"),
 		crash("spin", "a handler keeps one CPU busy and then forwards the request", "go", duration("seconds", int64(time.Second), "how long")),

@@ -43,7 +43,7 @@ var hooks = map[string]func(crashRequest){
 }
 
 const (
-	crashStack   = 64 << 20  // bytes; Go's own limit is 1 GB, which takes seconds to fill
+	crashStack   = 16 << 20  // bytes; Go's own limit is 1 GB, which takes seconds to fill
 	crashThreads = 40        // Go's own limit is 10,000
 	crashHeap    = 128 << 20 // bytes on top of what the process has
 )

@@ -108,7 +108,7 @@ func TestCrashDoc(t *testing.T) {
 // hold runs the row once.
 func (c crashRow) hold(t *testing.T, p program) {
 	got, log := c.run(t, p)
-	if got != c.here {
+	if got[0] != c.here[0] || !slices.Contains(strings.Split(c.here[1], " or "), got[1]) || got[2] != c.here[2] {
 		t.Errorf("faulty, concurrent, process:\n got %q\nwant %q", got, c.here)
 	}
 	if c.says != "" && !strings.Contains(log, c.says) {

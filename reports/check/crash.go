@@ -76,9 +76,13 @@ func (v *View) strike() (from, to int64, died, ok bool) {
 
 // Concurrent are the requests that the origin had received before the strike's end
 // and not answered at its begin. Where the subject died, those are left out whose
-// answer had begun to arrive: it was done with them, or was about to be.
+// answer had begun to arrive: it was done with them, or was about to be. Where the
+// crash takes a time that is known, they are those that the origin answered in the
+// middle half of it: in flight for certain, and clearly before its end.
 func (v *View) Concurrent() (out []*Exchange) {
 	from, to, died, ok := v.strike()
+	over, timed := v.crashOver()
+	margin := (over - from) / 4
 	for _, x := range v.Exchanges {
 		if !ok || !x.IsRequest() || x.Outcome() == history.Aborted {
 			continue
@@ -86,7 +90,8 @@ func (v *View) Concurrent() (out []*Exchange) {
 		got := slices.IndexFunc(x.Origin, func(e history.Event) bool { return e.Kind == history.Request })
 		done, answered := x.answered()
 		early := answered && done.T <= from || died && x.End.FirstByte != 0
-		if got >= 0 && x.Origin[got].T < to && !early {
+		amid := answered && done.T > from+margin && done.T < over-margin
+		if got >= 0 && x.Origin[got].T < to && !early && (amid || !timed) {
 			out = append(out, x)
 		}
 	}
@@ -95,36 +100,16 @@ func (v *View) Concurrent() (out []*Exchange) {
 
 func concurrentRequests(v *View) (out []Violation) {
 	e := v.Plan.Expect
+	over, _ := v.crashOver()
 	for _, x := range v.Concurrent() {
 		if len(e.Concurrent) > 0 && !slices.Contains(e.Concurrent, x.Outcome()) {
 			out = append(out, v.about(x, "%s, in flight when the crash struck; the scenario says %v", describe(v, x), e.Concurrent))
 		}
-	}
-	amid, over := v.Amid()
-	for _, x := range amid {
-		if before := x.End.T < over; before != (e.Ends == "before") {
+		if before := x.End.T < over; e.Ends != "" && before != (e.Ends == "before") {
 			out = append(out, v.about(x, "%s, %v from the end of the time that the crash takes; the scenario says %s it", describe(v, x), ms(x.End.T-over), e.Ends))
 		}
 	}
 	return out
-}
-
-// Amid are the concurrent requests that the origin answered in the middle half of
-// the time that the first crash takes, from which it is clear whether the answers
-// waited for its end; over is that end.
-func (v *View) Amid() (amid []*Exchange, over int64) {
-	crash, _ := v.Bystanders()
-	over, ok := v.crashOver()
-	if !ok || v.Plan.Expect.Ends == "" {
-		return nil, over
-	}
-	margin := (over - crash.Begin.T) / 4
-	for _, x := range v.Concurrent() {
-		if done, answered := x.answered(); answered && done.T > crash.Begin.T+margin && done.T < over-margin {
-			amid = append(amid, x)
-		}
-	}
-	return amid, over
 }
 
 // crashOver is when the time is over that the first crash takes by its parameter.

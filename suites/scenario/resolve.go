@@ -264,7 +264,10 @@ func (s *Scenario) crashes(p *history.Plan) {
 		}
 		json.Unmarshal(f.With, &with)
 		a := history.Arrival{At: f.At, Class: history.Crash, Size: 4096, Hook: hook}
-		if with.Over != "pooled" {
+		switch with.Over {
+		case "lane":
+			a.Lane = 1
+		case "new", "h2":
 			a.Over = with.Over
 		}
 		if with.Seconds > 0 {

@@ -318,6 +318,27 @@ func TestACrashBringsItsRequest(t *testing.T) {
 	}
 }
 
+// TestACrashChoosesItsConnection: pooled, new, the first lane's or HTTP/2's, and what
+// is expected of it reaches the plan.
+func TestACrashChoosesItsConnection(t *testing.T) {
+	for over, want := range map[string]history.Arrival{"pooled": {}, "new": {Over: "new"}, "lane": {Lane: 1}, "h2": {Over: "h2"}} {
+		p := plan(t, yaml(t, "duration: 1s\nload: [{class: short, rate: 10, connections: 1}]\nfaults:\n  - {fault: crash.panic, at: 300ms, with: {over: "+over+"}}\n"+
+			"expect: {faulty: [eof], again: [timeout], concurrent: [ok], ends: before, exit: [2]}\n"), 1)
+		i := slices.IndexFunc(p.Arrivals, func(a history.Arrival) bool { return a.Class == history.Crash })
+		if i < 0 || p.Arrivals[i].Over != want.Over || p.Arrivals[i].Lane != want.Lane || p.TLS != (over == "h2") {
+			t.Errorf("%s: TLS %v, arrivals %+v", over, p.TLS, p.Arrivals)
+		}
+		e := p.Expect
+		if e.Faulty[0] != history.EOF || e.Again[0] != history.Timeout || e.Concurrent[0] != history.OK || e.Ends != "before" || e.Exit[0] != 2 {
+			t.Errorf("expected: %+v", e)
+		}
+	}
+	_, err := scenario.Load("x.yaml", []byte("name: x/y\ndescription: d\nduration: 1s\nload: [{class: short, rate: 10}]\nfaults:\n  - {fault: crash.panic, at: 300ms, with: {over: lane}}\n"))
+	if err == nil || !strings.Contains(err.Error(), "needs a load item with connections") {
+		t.Errorf("a lane that is not there: %v", err)
+	}
+}
+
 // slow is load that takes a fuzzer too long to resolve.
 func slow(l scenario.LoadItem) bool {
 	return l.Rate > 100 || l.Count > 1000 || l.Hold > schema.Duration(time.Minute)

@@ -427,6 +427,8 @@ func (s *Scenario) checkFault(i int) error {
 		return s.doc.Errorf(at+".fault", "%s acts on leg %s, not %q", f.Fault, strings.Join(k.Legs, " or "), f.Leg)
 	case f.For > 0 && !k.Lifts:
 		return s.doc.Errorf(at+".for", "%s is an instant, it can't last", f.Fault)
+	case f.With["over"] == "lane" && !slices.ContainsFunc(s.Load, func(l LoadItem) bool { return l.Lanes > 0 }):
+		return s.doc.Errorf(at+".with", "over: lane needs a load item with connections")
 	case f.Replica >= s.Replicas:
 		return s.doc.Errorf(at+".replica", "there are %d replicas, counted from 0", s.Replicas)
 	case slices.ContainsFunc(s.Faults[:i], func(g FaultItem) bool { return f.ID != "" && g.ID == f.ID }):
