@@ -221,6 +221,7 @@ func fire(t *testing.T, s *subject, client *http.Client, path string, args ...st
 	}
 	cmd := exec.Command(os.Args[0], append(args, "--pid="+strconv.Itoa(s.pid), "--deadline=20s")...)
 	cmd.Env = append(os.Environ(), "INJECTOR_MAIN=1")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // as the room does
 	in, _ := cmd.StdinPipe()
 	out, _ := cmd.StdoutPipe()
 	r := shot{from: time.Now()}

@@ -9,8 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// apart keeps a terminal's Ctrl-C away from the injector.
-func apart(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }
+// apart gives the injector a session of its own: a terminal's Ctrl-C does not reach it,
+// and it may be given a turn before others.
+func apart(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} }
 
 // canTrace says why nothing can be traced here.
 func canTrace() error {

@@ -136,6 +136,14 @@ var (
 // again crashes another request, with an outcome.
 func again(b *bed, o history.Outcome) *bed { return b.req("y", history.Crash, 1700, 1900, o) }
 
+// hit is a good panic in one request, which a fault inside the subject hit.
+func hit() *bed {
+	b := newBed(history.Plan{Expect: history.Expectation{Allow: []history.Outcome{history.EOF}, Statuses: []int{502}}})
+	return b.req("x", history.Fresh, 300, 310, history.EOF).window("inject.go-panic", 100, 2000).fault(history.Bite, 305, func(e *history.Event) {
+		e.ID, e.Via, e.Detail = "f1", "requests", "/fb/fresh/x in net/http.serverHandler.ServeHTTP, thread 7 held for 0.1ms"
+	})
+}
+
 func on(node string) func(*history.Event) { return func(e *history.Event) { e.Node = node } }
 
 // rolled is a good restart of two replicas one after the other.
@@ -214,6 +222,7 @@ func good() map[string]*bed {
 		"SIGKILL": newBed(history.Plan{Expect: history.Expectation{Killed: true}}).req("a", history.Slow, 700, 810, history.EOF).
 			fault(history.Signal, 800, sig("KILL")).fault(history.Exit, 801, sig("KILL"), code(137)),
 		"crash":                          crashed(),
+		"struck":                         hit().req("b", history.Slow, 290, 400, history.OK),
 		"control arm is not judged here": newBed(plain).req("k", history.Control, 1, 2, history.Refused),
 		"one connect reset as the listener closes":         drained().req("h", history.Fresh, 850, 851, history.Reset),
 		"rolling restart":                                  rolled(),
@@ -335,6 +344,8 @@ func bugs() []planted {
 		{"child left behind", drained().fault(history.Orphan, 1201), "stragglers"},
 		{"blind to SIGKILL", newBed(history.Plan{Expect: history.Expectation{Killed: true}}).req("a", history.Slow, 700, 1200, history.OK).
 			fault(history.Signal, 800, sig("KILL")).fault(history.Exit, 801, sig("KILL"), code(137)), "control-kill"},
+		{"bystander of a struck request lost", hit().req("b", history.Short, 310, 320, history.EOF), "during"},
+		{"bystander of a struck request answered 502", hit().req("b", history.Short, 310, 320, history.Status5xx, status(502)), "during"},
 		{"bystander lost", crashed().req("b", history.Slow, 950, 1005, history.EOF), "blast-radius"},
 		{"rolling restart that never ends", kill(rolled(), "subject-1", 1500), "drain-time"},
 		{"rolling restart with a wrong exit code", rolled().edited(history.Exit, func(e *history.Event) {

@@ -2,6 +2,7 @@ package verdict_test
 
 import (
 	"encoding/json"
+	"slices"
 	"testing"
 
 	"faultbed/reports/history"
@@ -40,6 +41,25 @@ func TestToxicMustBite(t *testing.T) {
 		}
 		if bitten := c.bites > 0; (j.Verdict == verdict.Inconclusive) == bitten {
 			t.Errorf("%s %s, %d ms: %s, %v", c.kind, c.with, c.took, j.Verdict, j.Reasons)
+		}
+	}
+}
+
+// TestStruckMustFail plants a request that was hit inside the subject, by what the
+// injector saw, and was answered all the same.
+func TestStruckMustFail(t *testing.T) {
+	for outcome, bites := range map[history.Outcome]int64{history.EOF: 1, history.OK: 0} {
+		j := verdict.JudgeTrial(timeline(func(t *history.Trial) {
+			t.Plan.Faults = []history.Fault{{ID: "f1", Kind: "inject.go-panic", At: 1000 * ms, For: 500 * ms}}
+			t.Plan.Arrivals, t.Client, t.Plan.Expect.Allow = nil, nil, []history.Outcome{history.EOF}
+			t.Fault = slices.DeleteFunc(t.Fault, func(e history.Event) bool { return e.Kind == history.Bite })
+			t.Fault = append(t.Fault, history.Event{T: t.Info.T0 + 1101*ms, Kind: history.Bite, ID: "f1", Via: "requests", Count: 1, Detail: "/fb/short/x in a function"})
+		}, request("a", history.Short, 100, 105, history.OK), request("k", history.Control, 200, 201, history.OK), request("x", history.Short, 1100, 1105, outcome)))
+		if got := j.Faults[0].Bites; got != bites {
+			t.Errorf("it ended %s: %d bites, want %d", outcome, got, bites)
+		}
+		if (j.Verdict == verdict.Inconclusive) == (bites > 0) {
+			t.Errorf("it ended %s: %s, %v", outcome, j.Verdict, j.Reasons)
 		}
 	}
 }

@@ -50,13 +50,17 @@ func Open(pid int) (*Program, error) {
 	return read(data, text)
 }
 
-// read parses the table. Where it is broken debug/gosym gives no error but panics.
+// read parses the table. Where it is broken debug/gosym gives no error but panics, or
+// makes room for as many functions as the table says.
 func read(data []byte, text uint64) (p *Program, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("function table: %v", r)
 		}
 	}()
+	if len(data) < headText || binary.LittleEndian.Uint64(data[headFuncs:]) > uint64(len(data)/8) {
+		return nil, errors.New("function table: its head is broken")
+	}
 	t, err := gosym.NewTable(nil, gosym.NewLineTable(data, text))
 	if err == nil && len(t.Funcs) == 0 {
 		err = errors.New("no functions in it")
@@ -105,8 +109,10 @@ func section(f *elf.File, names ...string) *elf.Section {
 // Magic numbers of the table (runtime/symtab.go); 1.16's addresses are of another kind.
 var magics = []uint32{0xfffffff0, 0xfffffff1}
 
-// Offsets of text start: in the table's head, and in runtime.moduledata since Go 1.26.
+// Offsets in the table's head of the number of functions and of the text's start, and
+// of the latter in runtime.moduledata since Go 1.26.
 const (
+	headFuncs  = 8
 	headText   = 24
 	moduleText = 176
 )

@@ -173,13 +173,13 @@ func below(maps string, sp uint64) (uint64, error) {
 			return 0, fmt.Errorf("mapping %q: %w", line, err)
 		}
 		if from > end {
-			hole = end + (from-end)/2&^15
+			hole = (end + (from-end)/2) &^ 15
 		}
 		if sp >= from && sp < to {
 			return hole, nil
 		}
 		if strings.HasPrefix(rights, "---") {
-			hole = to - 64
+			hole = (to - 64) &^ 15
 		}
 		end = to
 	}

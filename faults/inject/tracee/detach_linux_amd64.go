@@ -121,6 +121,6 @@ func (t *Tracee) release() {
 	if t.mem != nil {
 		t.mem.Close()
 	}
-	unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), 0)
+	hurry(0)
 	runtime.UnlockOSThread()
 }

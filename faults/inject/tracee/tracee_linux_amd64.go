@@ -63,9 +63,7 @@ func Attach(pid int) (*Tracee, error) {
 	runtime.LockOSThread()
 	t := &Tracee{PID: pid, threads: map[int]*Thread{}, chld: make(chan os.Signal, 1)}
 	signal.Notify(t.chld, unix.SIGCHLD)
-	// On a busy machine a stopped thread would wait for the tracer's turn. Without
-	// the right to this it works all the same.
-	unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), -20)
+	hurry(-20)
 	err := t.seizeAll()
 	if err == nil {
 		t.mem, err = os.OpenFile(fmt.Sprintf("/proc/%d/mem", pid), os.O_RDWR, 0)
@@ -74,6 +72,17 @@ func Attach(pid int) (*Tracee, error) {
 		return nil, errors.Join(fmt.Errorf("attach to %d: %w", pid, err), t.Detach())
 	}
 	return t, nil
+}
+
+// hurry sets this thread's nice value: on a busy machine a stopped thread would wait
+// for the tracer's turn. With autogroups (sched(7)) that counts only among a session's
+// own processes; so the session's is set too, if it is this process's. Without the
+// right to it all works the same, later.
+func hurry(nice int) {
+	unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), nice)
+	if sid, err := unix.Getsid(0); err == nil && sid == os.Getpid() {
+		os.WriteFile("/proc/self/autogroup", []byte(strconv.Itoa(nice)), 0)
+	}
 }
 
 // seizeAll seizes until a listing shows no thread that isn't: one may have been made
