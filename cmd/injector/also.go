@@ -33,7 +33,7 @@ func init() {
 	deeds["pyhang"] = pyDeed(python.Hang)
 	deeds["pyexit"] = pyDeed(python.Exit)
 	deeds["skew"] = func(ctx context.Context, o order) error {
-		return vdso.Hold(ctx, func() []int { return subjectTree(o.pid) }, o.offset, say)
+		return vdso.Hold(ctx, func() []int { return family(o.pid) }, o.offset, say)
 	}
 	deeds[connect] = connectDeed
 }
@@ -48,8 +48,8 @@ func pyDeed(act string) func(context.Context, order) error {
 	}
 }
 
-// processes are a process and all below it.
-func subjectTree(pid int) []int { return append([]int{pid}, pidfd.Descendants(pid)...) }
+// family is a process and all below it.
+func family(pid int) []int { return append([]int{pid}, pidfd.Descendants(pid)...) }
 
 const connect = "connect"
 
@@ -86,5 +86,5 @@ func connectDeed(ctx context.Context, o order) error {
 			}
 		}
 	}()
-	return notify.Supervise(subjectTree(o.pid), orders, say)
+	return notify.Supervise(family(o.pid), orders, say)
 }

@@ -150,17 +150,20 @@ func silent(i *unix.TCPInfo) time.Duration {
 }
 
 // wanted tells whether the connection does what the fault asks for. On the front
-// a request was received last, on the back it was sent last.
+// a request was received last, on the back it was sent last. A first request may come
+// in the tick in which the connection began, which stands for its last answer then.
 func wanted(p cutParams, i *unix.TCPInfo) bool {
 	asked, answered := i.Last_data_recv, i.Last_data_sent // ms ago
+	requests, answers := i.Data_segs_in, i.Data_segs_out
 	if p.Side == back {
-		asked, answered = answered, asked
+		asked, answered, requests, answers = answered, asked, answers, requests
 	}
+	first := requests > 0 && answers == 0
 	switch p.Which {
 	case busy:
-		return asked < answered
+		return asked < answered || first
 	case idle:
-		return answered < asked || asked == answered && silent(i) > 20*time.Millisecond
+		return !first && (answered < asked || asked == answered && silent(i) > 20*time.Millisecond)
 	}
 	return true
 }

@@ -13,7 +13,7 @@ import (
 )
 
 // installTime bounds the installation.
-const installTime = 2 * time.Second
+const installTime = 5 * time.Second
 
 // filter sends connect(2) of amd64 programs to the supervisor and allows the rest
 // (seccomp(2), struct seccomp_data: number at 0, architecture at 4).
@@ -33,13 +33,13 @@ const flags = unix.SECCOMP_FILTER_FLAG_NEW_LISTENER | unix.SECCOMP_FILTER_FLAG_T
 // install makes a process install the filter and gives the listener, which the
 // process itself then has no more; and for how long its threads were stopped.
 func install(pid int) (listener int, held tracee.Held, err error) {
-	t, err := tracee.Attach(pid)
+	ctx, cancel := context.WithTimeout(context.Background(), installTime)
+	defer cancel()
+	t, err := tracee.TakeTurn(ctx, pid)
 	if err != nil {
 		return -1, held, err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), installTime)
-	defer cancel()
-	listener, err = installIn(ctx, t)
+	listener, err = installIn(ctx, t.Tracee)
 	err = errors.Join(err, t.Detach())
 	return listener, t.Held(), err
 }

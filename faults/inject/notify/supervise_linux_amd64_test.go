@@ -127,6 +127,10 @@ func (d *dialler) order(t *testing.T, o Order) {
 	select {
 	case d.orders <- o:
 	case l := <-d.lines:
+		if l.Event == line.Fired { // Go dials again after EADDRNOTAVAIL
+			d.order(t, o)
+			return
+		}
 		if strings.Contains(l.Why, "not permitted") {
 			t.Skip(l.Why)
 		}
@@ -143,7 +147,7 @@ func (d *dialler) await(t *testing.T, event, fault string) line.Line {
 	t.Helper()
 	select {
 	case l := <-d.lines:
-		if event == line.Detached && l.Event == line.Fired { // Go dials again after EADDRNOTAVAIL
+		if event == line.Detached && l.Event == line.Fired {
 			return d.await(t, event, fault)
 		}
 		if l.Event != event || l.Fault != fault {

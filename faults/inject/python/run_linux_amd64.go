@@ -114,7 +114,9 @@ func errFull(full bool) error {
 
 // once queues, with the main thread stopped; again if there was no room.
 func (r *runner) once(install bool) (again bool, err error) {
-	t, err := tracee.Attach(r.pid)
+	turn, over := context.WithTimeout(context.Background(), patience)
+	defer over()
+	t, err := tracee.TakeTurn(turn, r.pid)
 	if err != nil {
 		return false, err
 	}
@@ -132,7 +134,7 @@ func (r *runner) once(install bool) (again bool, err error) {
 		return false, err
 	}
 	if r.page.here == nil {
-		if r.page, err = share(ctx, t, th); err != nil {
+		if r.page, err = share(ctx, t.Tracee, th); err != nil {
 			return false, err
 		}
 	}

@@ -15,7 +15,7 @@ import (
 )
 
 // shiftTime bounds the shift of one process, and its end.
-const shiftTime = 2 * time.Second
+const shiftTime = 5 * time.Second
 
 // Hold shifts the wall clocks of some processes by whole seconds until ctx ends:
 // FIRED for each whose clock was read back so, then READY, and DETACHED when all are

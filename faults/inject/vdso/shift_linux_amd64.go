@@ -38,15 +38,15 @@ type Shifted struct {
 // of clock_gettime in the process. All its threads are stopped meanwhile. On an error
 // the process is as it was.
 func Shift(ctx context.Context, pid int, seconds int32) (*Shifted, error) {
-	t, err := tracee.Attach(pid)
+	t, err := tracee.TakeTurn(ctx, pid)
 	if err != nil {
 		return nil, err
 	}
-	s, err := shift(ctx, t, seconds)
+	s, err := shift(ctx, t.Tracee, seconds)
 	if err = errors.Join(err, t.Detach()); err != nil {
 		return nil, err
 	}
-	s.measure(t)
+	s.measure(t.Tracee)
 	return s, nil
 }
 
@@ -91,20 +91,20 @@ func shift(ctx context.Context, t *tracee.Tracee, seconds int32) (*Shifted, erro
 // Shift did. What stood in for the functions stays behind, unreachable, in the unused
 // end of the page: a thread may be there. A process that has ended is no error.
 func (s *Shifted) Restore(ctx context.Context) (Proof, error) {
-	t, err := tracee.Attach(s.PID)
+	t, err := tracee.TakeTurn(ctx, s.PID)
 	if errors.Is(err, tracee.ErrEnded) {
 		return Proof{}, nil
 	}
 	if err != nil {
 		return Proof{}, err
 	}
-	err = stopClear(ctx, t, s.base, s.jumps)
+	err = stopClear(ctx, t.Tracee, s.base, s.jumps)
 	if err == nil {
-		err = write(t, s.base, s.jumps)
+		err = write(t.Tracee, s.base, s.jumps)
 	}
 	var p Proof
 	if err == nil {
-		p, err = ask(ctx, t, s.base+s.jumps[0].at)
+		p, err = ask(ctx, t.Tracee, s.base+s.jumps[0].at)
 	}
 	if err == nil && p.Off.Abs() > time.Second {
 		err = fmt.Errorf("the clock of %d is still %v off", t.PID, p.Off)
@@ -112,7 +112,7 @@ func (s *Shifted) Restore(ctx context.Context) (Proof, error) {
 	if err = errors.Join(err, t.Detach()); errors.Is(err, tracee.ErrEnded) {
 		return Proof{}, nil
 	}
-	p.measure(t)
+	p.measure(t.Tracee)
 	return p, err
 }
 
