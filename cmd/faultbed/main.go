@@ -162,7 +162,7 @@ func rootCommand() *cobra.Command {
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", errUsage, err) })
 	root.AddCommand(runCommand(), gateCommand(), reportCommand(), replayCommand(), compareCommand(), listCommand(), explainCommand(), certsCommand(),
-		ledgerCommand(), calibrateCommand(), doctorCommand(), cleanCommand(), versionCommand())
+		ledgerCommand(), calibrateCommand(), sweepCommand(), doctorCommand(), cleanCommand(), versionCommand())
 	strictHelp(root)
 	root.InitDefaultCompletionCmd()
 	if c, _, err := root.Find([]string{"completion"}); err == nil {

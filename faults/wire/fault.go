@@ -30,6 +30,7 @@ const (
 	SlowAccept     = "slow-accept"
 	ConnectionRate = "connection-rate"
 	Refuse         = "refuse"
+	Look           = "look"
 )
 
 // Directions.
@@ -73,6 +74,8 @@ type Fault struct {
 	Record  int           `json:"record,omitempty"`  // tls-record-cut
 	Keep    int64         `json:"keep,omitempty"`    // tls-record-cut: bytes of the record
 	End     string        `json:"end,omitempty"`     // tls-record-cut: fin or rst
+
+	Protocol string `json:"protocol,omitempty"` // look
 }
 
 // Check refuses what the relay can't do: a fault that can't act would be taken

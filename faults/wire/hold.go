@@ -39,6 +39,8 @@ type watch struct {
 	a    *active      // of a request
 	h    *hold        // of an instant
 	left atomic.Int64 // instants still to come
+
+	notes *notes // of a look: every instant
 }
 
 func (w *watch) gone() bool {
@@ -49,6 +51,9 @@ func (w *watch) gone() bool {
 }
 
 func (w *watch) protocol() string {
+	if w.notes != nil {
+		return w.notes.protocol
+	}
 	if w.h == nil {
 		return HTTP1
 	}

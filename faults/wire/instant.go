@@ -132,6 +132,8 @@ func (p *pump) saw(m mark) {
 	for _, w := range watches {
 		switch {
 		case w.gone():
+		case w.notes != nil:
+			w.notes.saw(p, m)
 		case w.h == nil && w.wants(m) && w.a.takes(m.id):
 			p.c.grip(w.a, &m)
 		case w.h != nil:

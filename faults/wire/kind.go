@@ -61,7 +61,7 @@ type (
 func Kinds() []Kind { return slices.Clone(kinds) }
 
 var kinds = sorted(rst, rstAt, cut, halfClose, halfCloseLost, late, blackHole, stall, neverRead, drip, bandwidth,
-	corrupt, duplicate, reorder, tlsRecordCut, silentAccept, slowAccept, connectionRate, refuse)
+	corrupt, duplicate, reorder, tlsRecordCut, silentAccept, slowAccept, connectionRate, refuse, observe)
 
 func sorted(ks ...Kind) []Kind {
 	slices.SortFunc(ks, func(a, b Kind) int { return strings.Compare(a.Name, b.Name) })

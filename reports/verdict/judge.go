@@ -83,6 +83,7 @@ func judge(v *check.View) Trial {
 	j.Notes = notes(v)
 	violations := check.Find(v)
 	j.Found = len(violations)
+	j.Sweep = sweep(v, violations)
 	j.Violations = shown(violations)
 	j.Verdict, j.Reasons = decide(v, j, violations)
 	return j

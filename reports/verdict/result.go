@@ -95,6 +95,7 @@ type Trial struct {
 	Starting   []StartCell       `json:"starting,omitempty"`
 	TLS        []TLSCell         `json:"tls,omitempty"`
 	Ambiguous  int               `json:"ambiguous"` // the origin completed it, the client saw a failure
+	Sweep      []Instant         `json:"sweep,omitempty"`
 }
 
 // FaultBite is one planned fault and the proof that it bit.

@@ -145,7 +145,8 @@ func TestSchemaKnowsEveryField(t *testing.T) {
 	for def, typ := range map[string]reflect.Type{
 		"event": reflect.TypeFor[history.Event](), "manifest": reflect.TypeFor[history.Manifest](), "cell": reflect.TypeFor[verdict.Cell](),
 		"trial": reflect.TypeFor[verdict.Trial](), "drain": reflect.TypeFor[verdict.Drain](), "blast": reflect.TypeFor[verdict.Blast](),
-		"start": reflect.TypeFor[verdict.StartCell](), "tls": reflect.TypeFor[verdict.TLSCell](), "fault": reflect.TypeFor[verdict.FaultBite](),
+		"start": reflect.TypeFor[verdict.StartCell](), "tls": reflect.TypeFor[verdict.TLSCell](), "fault": reflect.TypeFor[verdict.FaultBite](), "instant": reflect.TypeFor[verdict.Instant](),
+		"gauge": reflect.TypeFor[history.Gauge](), "calibration": reflect.TypeFor[history.Calibration](),
 	} {
 		for i := range typ.NumField() {
 			name, _, _ := strings.Cut(typ.Field(i).Tag.Get("json"), ",")
