@@ -39,7 +39,7 @@ var below = []struct {
 	{"faults/", []string{"faults", "proxy/pidfd", "reports/history"}, "faults know no bed"},
 	{"proxy/", []string{"proxy", "reports/history", "reports/schema"}, "subjects know no bed"},
 	{"certs/", []string{"certs", "reports/history"}, "certificates know no bed"},
-	{"fixtures/", []string{"fixtures", "certs", "faults/wire", "reports/history"}, "instruments know no subject"},
+	{"fixtures/", []string{"fixtures", "certs", "faults/wire", "faults/dns", "reports/history"}, "instruments know no subject"},
 	{"suites/", []string{"suites", "fixtures", "faults", "proxy", "certs", "reports", "cmd/"}, "imports point one way"},
 }
 

@@ -30,6 +30,8 @@ func Capabilities() []Term {
 		{"aiohttp", "is a CPython program whose server is aiohttp's: inject.python-* can hit it"},
 		{"workers", "its first process only watches over others, which serve, and replaces one that dies"},
 		{"crash-python", "carries the Python crash hooks, armed by FAULTBED_CRASH_HOOKS=1"},
+		{"resolves", "looks its origin's name up while it serves, and not only at its start"},
+		{"resolves-anew", "does so for each new connection: it keeps no answer longer than that lives"},
 	}
 }
 
@@ -97,7 +99,7 @@ func (s *Spec) checkDrain() *schema.Error {
 }
 
 // needs are capabilities that make no sense without another.
-var needs = map[string]string{"http2": "tls-front", "tls-back-verify": "tls-back"}
+var needs = map[string]string{"http2": "tls-front", "tls-back-verify": "tls-back", "resolves-anew": "resolves"}
 
 func (s *Spec) checkLists() *schema.Error {
 	for key, list := range map[string][]string{"capabilities": s.Capabilities, "declares": s.Declares} {

@@ -15,6 +15,7 @@ type Launch struct {
 	Command []string          // exec form; the process that it starts is the subject
 	Env     map[string]string // added to the driver's minimal environment
 	Files   map[string][]byte // absolute path → content, written before the start
+	Resolv  string            // container driver: file of this machine that is its /etc/resolv.conf; "": the engine's
 	PID1    bool              // the subject is PID 1 of its PID namespace; otherwise it has an init above it
 }
 

@@ -1,10 +1,11 @@
 // Command labnode is the one static binary of the instrument nodes: in
 // containers FROM scratch and as child processes alike.
 //
-//	labnode serve --control HOST:PORT   wait for a session: origin, load, wire, attack, toxiproxy or verify
+//	labnode serve --control HOST:PORT   wait for a session: origin, load, wire, attack, dns, toxiproxy or verify
 //	labnode pause                       hold a network namespace, nothing else
 //	labnode toxiproxy --api HOST:PORT   run toxiproxy's server until standard input ends
 //	labnode closed --addr HOST:PORT     send requests in a closed loop, for tools/peers
+//	labnode names FILE COMMAND...       become COMMAND, with FILE as its /etc/resolv.conf
 //	labnode signals                     write when each SIGUSR1 arrived, for faultbed calibrate
 //	labnode open --addr HOST:PORT       send requests at a fixed rate without a bed, for tools/peers
 //
@@ -37,7 +38,7 @@ func main() {
 
 func run(args []string) error {
 	if len(args) == 0 {
-		return errors.New("want serve, pause, toxiproxy, signals, closed or open")
+		return errors.New("want serve, pause, toxiproxy, names, signals, closed or open")
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
@@ -59,6 +60,8 @@ func run(args []string) error {
 			return err
 		}
 		return serveToxiproxy(ctx, *api)
+	case "names":
+		return names(args[1:])
 	case "signals":
 		return signals(ctx, os.Stdout)
 	case "closed":
@@ -86,6 +89,7 @@ func serve(ctx context.Context, addr string, lease bool) error {
 		"load":      load.Role,
 		"wire":      wireRole,
 		"attack":    attackRole,
+		"dns":       dnsRole,
 		"toxiproxy": toxiproxyRole,
 		"verify":    verifyRole,
 	})

@@ -67,6 +67,10 @@ type Target struct {
 	Load      string // host from which the load dials it
 	Seed      uint64 // of the fault's dice
 
+	// Names speaks to the bed's name server: inject and lift of package dns; nil
+	// where the plan has none.
+	Names func(ctx context.Context, command string, arg any) error
+
 	// Note writes an event to the fault ledger; T, Node and ID are filled in.
 	Note func(history.Event)
 }

@@ -63,6 +63,9 @@ func (h *held) signal(sig syscall.Signal) {
 
 // Start runs the subject's image with its command.
 func (d Driver) Start(ctx context.Context, l proxy.Launch) (proxy.Instance, proxy.Started, error) {
+	if l.Resolv != "" && !d.Local {
+		return nil, proxy.Started{}, fmt.Errorf("start %s: a resolv.conf of this machine can't be mounted by an engine elsewhere", l.Name)
+	}
 	c, err := testcontainers.Run(ctx, l.Image, d.options(l)...)
 	i := &instance{d: d, c: c, exit: make(chan proxy.Exit, 1)}
 	if err != nil {
@@ -131,6 +134,9 @@ func (d Driver) options(l proxy.Launch) []testcontainers.ContainerCustomizer {
 		testcontainers.WithHostConfigModifier(func(hc *container.HostConfig) {
 			hc.NetworkMode = container.NetworkMode("container:" + l.Net)
 			hc.Init = &init
+			if l.Resolv != "" {
+				hc.Binds = append(hc.Binds, l.Resolv+":/etc/resolv.conf:ro")
+			}
 		}),
 	}
 }

@@ -39,6 +39,7 @@ type Plan struct {
 	Settings    Settings    `json:"settings"`          // the subject's documented timeouts in this trial
 	Cases       []string    `json:"cases,omitempty"`   // tls engines: chain cases in order
 	Clients     []string    `json:"clients,omitempty"` // tls-front: verifiers
+	Names       bool        `json:"names,omitempty"`   // the subject knows its origin by name, and asks the bed's server for it
 	Offsets     []int64     `json:"offsets,omitempty"` // starting: when the signal is sent after the process exists
 }
 

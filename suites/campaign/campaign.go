@@ -155,7 +155,7 @@ func (c *Campaign) prepare(ctx context.Context, run string) error {
 		return err
 	}
 	c.lab = &scenario.Lab{Run: run, Runtime: c.rt.kind, Dir: c.opt.Out, Beds: c.rt.nodes, Driver: c.rt.driver,
-		Subjects: map[string]*scenario.Subject{}, Certs: certs, Images: c.rt.images, Tmp: tmpPath(run)}
+		Subjects: map[string]*scenario.Subject{}, Certs: certs, Images: c.rt.images, Labnode: c.rt.labnode, Tmp: tmpPath(run)}
 	c.mani.Env = environmentOf(c.rt)
 	c.mani.Calibration = kept()
 	return c.subjects(ctx)

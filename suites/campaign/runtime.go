@@ -27,6 +27,8 @@ type environment struct {
 	images *images.Builder
 	nodes  topology.Runtime
 	driver proxy.Driver
+
+	labnode string // its path
 }
 
 // ErrEnvironment is a machine that can't do what was asked.
@@ -61,7 +63,7 @@ func processRuntime(ctx context.Context, labnode, run, why string) (*environment
 	if err := tidy(ctx, nil); err != nil {
 		return nil, err
 	}
-	return &environment{kind: "process", why: why, nodes: topology.NewProcess(labnode, run), driver: process.Driver{}}, nil
+	return &environment{kind: "process", why: why, nodes: topology.NewProcess(labnode, run), driver: process.Driver{}, labnode: labnode}, nil
 }
 
 // tidy is an error where something of an earlier run is left.
@@ -97,7 +99,7 @@ func dockerRuntime(ctx context.Context, e *engine.Engine, labnode, run string, s
 		return b.Debian(ctx, "bookworm", []string{"openssl", "python3"}, map[string][]byte{"/labnode": bin})
 	}
 	nodes := topology.NewDocker(e, run, topology.Images{Labnode: img, Verify: verify})
-	return &environment{kind: "docker", why: "Docker engine " + e.Version + " answers", engine: e, images: b, nodes: nodes,
+	return &environment{kind: "docker", labnode: labnode, why: "Docker engine " + e.Version + " answers", engine: e, images: b, nodes: nodes,
 		driver: container.Driver{Client: e.Provider.Client(), Local: e.Local, Labels: map[string]string{engine.RunLabel: run}}}, nil
 }
 

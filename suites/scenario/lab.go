@@ -30,6 +30,7 @@ type Lab struct {
 	Subjects map[string]*Subject
 	Certs    *Certs
 	Images   *images.Builder // nil in the process runtime
+	Labnode  string          // path of the labnode binary
 	Tmp      string          // process runtime: where subjects' files go
 }
 
@@ -172,7 +173,7 @@ func (l *Lab) params(t *trial, r int) proxy.Params {
 	set := p.Settings
 	params := proxy.Params{
 		Dir: dir, Program: t.subj.Program, Grace: time.Duration(set.Grace), CrashHooks: p.Crash,
-		Listen: in.Addr(topology.SubjectPort), Origin: proxy.Origin{Addr: t.originAddr},
+		Listen: in.Addr(topology.SubjectPort), Origin: proxy.Origin{Addr: t.originFor()},
 		Settings: proxy.Settings{
 			ShutdownDelay:         time.Duration(set.ShutdownDelay),
 			ReadHeaderTimeout:     time.Duration(set.ReadHeader),

@@ -140,6 +140,7 @@ func (s *Scenario) resolveFaults(p *history.Plan) error {
 			*leg = append(*leg, by)
 		}
 		p.Crash = p.Crash || k.By == faults.Hook
+		p.Names = p.Names || strings.HasPrefix(f.Fault, "dns.")
 	}
 	slices.Sort(p.Back)
 	return nil

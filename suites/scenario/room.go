@@ -82,6 +82,9 @@ func (t *trial) target(f history.Fault) (room.Target, error) {
 	if host, _, err := net.SplitHostPort(t.endpoints[f.Replica].Addr); err == nil && len(t.plan.Front) > 0 {
 		tg.Load = host // a relay stands between
 	}
+	if t.namesS != nil {
+		tg.Names = func(ctx context.Context, command string, arg any) error { return t.namesS.Do(ctx, command, arg, nil) }
+	}
 	tg.Note = func(e history.Event) {
 		e.ID, e.Node = f.ID, cmp.Or(e.Node, tg.Node)
 		t.note(e)

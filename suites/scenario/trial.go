@@ -49,6 +49,7 @@ type trial struct {
 	sessions              []*control.Running // in the order in which they end: load first, origin last
 	waits                 sync.Mutex         // of waiting
 	waiting               *waiting           // nil until the load begins
+	namesS                *control.Running   // the name server; nil if the plan has none
 	originAddr            string             // where the subject finds its origin
 	endpoints             []load.Endpoint
 	t0                    int64
@@ -174,6 +175,9 @@ func (t *trial) up(ctx context.Context) error {
 			names = append(names, front(r))
 		}
 	}
+	if t.plan.Names {
+		names = append(names, "dns", "moved")
+	}
 	if t.plan.Engine == TLSFront {
 		names = append(names, "verify")
 	}
@@ -212,6 +216,11 @@ func (t *trial) legs(ctx context.Context) error {
 	t.originAddr = spec.Listen
 	for i := len(t.plan.Back) - 1; i >= 0; i-- {
 		if err := t.backInjector(ctx, t.plan.Back[i]); err != nil {
+			return err
+		}
+	}
+	if t.plan.Names {
+		if err := t.names(ctx); err != nil {
 			return err
 		}
 	}
@@ -302,6 +311,11 @@ func (t *trial) startReplica(ctx context.Context, r int, params proxy.Params) (*
 		return nil, fmt.Errorf("%w: %w", ErrSetup, err)
 	}
 	launch.Name = fmt.Sprintf("subject-%d", r)
+	if t.plan.Names {
+		if launch, err = t.lab.asking(launch, t.nodes["dns"].IP); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrSetup, err)
+		}
+	}
 	inst, st, err := t.lab.Driver.Start(ctx, launch)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrSetup, err)
