@@ -185,7 +185,7 @@ func (v *View) Starts() []Start {
 		case e.Kind == history.Exit:
 			out[n].Exit = &v.Fault[i]
 		case e.Kind == history.Killed:
-			out[n].Killed = true
+			out[n].Killed = out[n].Exit == nil // else the engine was late to say that it was gone
 		case e.Kind == history.Ready:
 			out[n].Served = true
 		}

@@ -56,6 +56,7 @@ func TestWhatAFaultKilled(t *testing.T) {
 		"killed by nobody":                    {newBed(drain).req("a", history.Short, 100, 110, history.OK).fault(history.Signal, 800, sig("TERM")).fault(history.Exit, 900, code(137), sig("KILL")), []string{"drain-exit"}},
 		"another replica is killed":           {killed, nil},
 		"another replica dies by itself":      {oneKilled(), []string{"stragglers", "survives"}},
+		"gone, which the engine said late":    {drained().fault(history.Killed, 3800), nil},
 		"frozen":                              {frozen(2100), nil},
 		"frozen, and too slow when it thawed": {frozen(4100), []string{"drain-time"}},
 	} {

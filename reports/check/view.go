@@ -166,7 +166,7 @@ func base(id string) string {
 }
 
 func (v *View) faults() {
-	at := map[string]*Window{}
+	at, gone := map[string]*Window{}, map[string]bool{}
 	for _, f := range v.Plan.Faults {
 		v.Windows = append(v.Windows, Window{Fault: f})
 	}
@@ -181,10 +181,15 @@ func (v *View) faults() {
 			if w != nil && w.From == 0 {
 				w.From = e.T
 			}
+		case history.Start:
+			gone[e.Node] = false
 		case history.Exit:
+			gone[e.Node] = true
 			v.Exits = append(v.Exits, e)
 		case history.Killed:
-			v.Killed = append(v.Killed, e)
+			if !gone[e.Node] { // else it was gone, and the engine late to say so
+				v.Killed = append(v.Killed, e)
+			}
 		case history.Inject:
 			if w != nil && w.From == 0 {
 				w.From = e.T

@@ -164,7 +164,7 @@ func (l *life) note(t int64, e history.Event) {
 	case history.Ready:
 		l.Ready = &t
 	case history.Killed:
-		l.Bad = true
+		l.Bad = l.To == nil
 	case history.Exit:
 		l.To, l.End = &t, ending(e)
 	}

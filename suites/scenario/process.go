@@ -312,7 +312,10 @@ func (t *trial) restart(ctx context.Context, old *replica) (*replica, error) {
 	t.note(history.Event{Kind: history.Restart, Node: fmt.Sprintf("subject-%d", old.index)})
 	rep, err := t.startReplica(ctx, old.index, t.params(old.index))
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("subject-%d did not start again: %v", old.index, err) // no failed set-up: load is under way
 	}
-	return rep, t.ready(ctx, rep)
+	if err := t.ready(ctx, rep); err != nil {
+		return nil, fmt.Errorf("subject-%d did not start again: %v", old.index, err)
+	}
+	return rep, nil
 }
