@@ -32,6 +32,8 @@ func Capabilities() []Term {
 		{"crash-python", "carries the Python crash hooks, armed by FAULTBED_CRASH_HOOKS=1"},
 		{"resolves", "looks its origin's name up while it serves, and not only at its start"},
 		{"resolves-anew", "does so for each new connection: it keeps no answer longer than that lives"},
+		{"forks", "starts a process for each connection"},
+		{"spools", "writes bodies to files in the folder spool of its own folder before it sends them on"},
 	}
 }
 
