@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"syscall"
 
 	"faultbed/faults/room"
 	"faultbed/proxy/pidfd"
@@ -17,12 +18,13 @@ import (
 // kernel's, and refused instead (accept(2), ENOMEM), and code is read from disk
 // again and again. The hog can't take more than the limit, where it ends too.
 type squeeze struct {
-	hog *exec.Cmd
+	hog *exec.Cmd      // leads a process group
 	was map[int]string // oom_score_adj by process
 }
 
-// hog keeps what it reads of a file that has no line ends.
-const hog = `echo $$ >"$0" && exec tail -n 1 /dev/zero`
+// hog keeps what it reads of a file that has no line ends. There are four of it, so
+// that none is as large as the subject counts with its oom_score_adj.
+const hog = `echo $$ >"$0" && for i in 1 2 3 4; do tail -n 1 /dev/zero & done; wait`
 
 func (s *squeeze) begin(t room.Target, dir string) error {
 	for _, pid := range append([]int{t.PID}, pidfd.Descendants(t.PID)...) {
@@ -37,13 +39,14 @@ func (s *squeeze) begin(t room.Target, dir string) error {
 	}
 	s.hog = exec.Command("/bin/sh", "-c", hog, filepath.Join(dir, "cgroup.procs"))
 	s.hog.Env = append(os.Environ(), "FAULTBED_RUN="+t.Run)
+	s.hog.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	return s.hog.Start()
 }
 
 // end kills the hog and restores the processes that are left.
 func (s *squeeze) end() error {
 	if s.hog != nil && s.hog.Process != nil {
-		s.hog.Process.Kill() // gone already, mostly: the kernel killed it too
+		syscall.Kill(-s.hog.Process.Pid, syscall.SIGKILL) // gone already, mostly: the kernel killed them too
 		s.hog.Wait()
 	}
 	var errs []error
