@@ -37,7 +37,7 @@ func (h host) groupOf(pid int, controller string) (group, error) {
 	if err != nil {
 		return group{}, fmt.Errorf("cgroup of %d: %w", pid, err)
 	}
-	ms, err := h.mounts()
+	ms, err := h.mounts("cgroup", "cgroup2")
 	if err != nil {
 		return group{}, err
 	}
@@ -85,15 +85,15 @@ type mount struct {
 func (m mount) v2() bool                   { return m.fstype == "cgroup2" }
 func (m mount) has(controller string) bool { return slices.Contains(m.options, controller) }
 
-// mounts are the mounted cgroup hierarchies, in the order of the machine's list.
-func (h host) mounts() ([]mount, error) {
+// mounts are the machine's mounts of some types, in the order of its list.
+func (h host) mounts(fstypes ...string) ([]mount, error) {
 	b, err := os.ReadFile(h.path("proc", "self", "mountinfo"))
 	if err != nil {
 		return nil, err
 	}
 	var out []mount
 	for line := range strings.Lines(string(b)) {
-		if m, ok := parseMount(line); ok && (m.fstype == "cgroup" || m.v2()) {
+		if m, ok := parseMount(line); ok && slices.Contains(fstypes, m.fstype) {
 			out = append(out, m)
 		}
 	}

@@ -10,22 +10,29 @@ import (
 	"faultbed/faults/room"
 )
 
-// Cleaner finds and removes the cgroups that a killed run left.
+// Cleaner finds and removes the cgroups and mounts that a killed run left.
 var Cleaner = room.Cleaner{Leftovers: leftovers, Remove: remove}
 
-// marked is what a name of ours looks like; see mark.
+// marked is what a name of ours looks like, of a cgroup and of a mount's source; see
+// mark.
 var marked = regexp.MustCompile(`^faultbed-(\d{8}-\d{6}-[0-9a-f]{8})-([a-z]+-\d+)-\d+$`)
 
 func leftovers(context.Context) ([]room.Leftover, error) { return machine.leftovers() }
 
-// leftovers lists the cgroups of ours, in every hierarchy.
+// leftovers lists the mounts of ours, and the cgroups, in every hierarchy.
 func (h host) leftovers() ([]room.Leftover, error) {
-	ms, err := h.mounts()
+	ms, err := h.mounts("cgroup", "cgroup2", "tmpfs")
 	if errors.Is(err, fs.ErrNotExist) { // no Linux
 		return nil, nil
 	}
 	var out []room.Leftover
 	for _, m := range ms {
+		if m.fstype == "tmpfs" {
+			if f := marked.FindStringSubmatch(m.source); f != nil {
+				out = append(out, room.Leftover{Kind: "mount", ID: m.point, Name: m.source, Run: f[1]})
+			}
+			continue
+		}
 		filepath.WalkDir(h.path(m.point), func(path string, d fs.DirEntry, err error) error {
 			if err != nil || !d.IsDir() {
 				return nil // it ended meanwhile
@@ -42,8 +49,11 @@ func (h host) leftovers() ([]room.Leftover, error) {
 
 func remove(_ context.Context, l room.Leftover) error { return machine.remove(l) }
 
-// remove gives what is still in a cgroup back to the one above it.
+// remove unmounts, or gives what is still in a cgroup back to the one above it.
 func (h host) remove(l room.Leftover) error {
+	if l.Kind == "mount" && marked.MatchString(l.Name) {
+		return unmount(l.ID)
+	}
 	if l.Kind != "cgroup" || !marked.MatchString(filepath.Base(l.ID)) {
 		return nil
 	}

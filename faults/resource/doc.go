@@ -15,4 +15,4 @@ package resource
 import "faultbed/faults/room"
 
 // Kinds lists the room's faults.
-func Kinds() []room.Kind { return []room.Kind{cpu, fdLimit, memory, backlog, ports, pids} }
+func Kinds() []room.Kind { return []room.Kind{cpu, fdLimit, memory, backlog, ports, pids, disk} }
