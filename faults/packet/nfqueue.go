@@ -11,7 +11,7 @@ import (
 // Netlink counts in the host's byte order, nfnetlink in the network's.
 const (
 	subsysQueue = 3 << 8
-	msgPacket   = subsysQueue | 0
+	msgPacket   = subsysQueue
 	msgVerdict  = subsysQueue | 1
 	msgConfig   = subsysQueue | 2
 

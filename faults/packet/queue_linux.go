@@ -30,7 +30,7 @@ type queue struct {
 	ended  chan struct{}
 }
 
-// held packet.
+// release is a packet that waits.
 type release struct {
 	at, serial int64
 	id         uint32
