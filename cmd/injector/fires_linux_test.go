@@ -528,7 +528,7 @@ func TestSaysWhy(t *testing.T) {
 		code int
 		says string
 	}{
-		{nil, line.ExitUsage, "abort, godie, gohang, gopanic, segv, stack-overflow"},
+		{nil, line.ExitUsage, "abort, connect, godie, gohang, gopanic, pyblock, pyexit, pyhang, pyraise, segv, skew, stack-overflow"},
 		{[]string{"gopanic"}, line.ExitUsage, "--pid"},
 		{[]string{"gopanic", "--pid=1", "--point=moon"}, line.ExitUsage, `"moon"`},
 		{[]string{"gopanic", "--pid=" + strconv.Itoa(sleep.Process.Pid)}, line.ExitUnsupported, "no Go program"},

@@ -81,15 +81,23 @@ def install():
     web = sys.modules.get("aiohttp.web")
     if web is None:
         return why("the program has not loaded aiohttp.web")
-    n = 0
+    # The loop stands still meanwhile: each class is looked at once, by its bases alone
+    # (an Application is an abstract class, which issubclass would ask at length).
+    n, kinds = 0, {}
     for thing in gc.get_objects():
         kind = type(thing)
-        if issubclass(kind, web.Application):
+        what = kinds.get(id(kind))
+        if what is None:
+            bases = type.mro(kind) if kind is not type else ()
+            what = kinds[id(kind)] = [base for base in (web.Application, web.Server, web.RequestHandler) if base in bases]
+        if not what:
+            continue
+        if what[0] is web.Application:
             for route in thing.router.routes():
                 n += replace(route, "_handler")
-        elif issubclass(kind, web.Server) and not of_application(thing.request_handler):
+        elif what[0] is web.Server and not of_application(thing.request_handler):
             n += replace(thing, "request_handler")
-        elif issubclass(kind, web.RequestHandler) and not of_application(thing._request_handler):
+        elif what[0] is web.RequestHandler and not of_application(thing._request_handler):
             n += replace(thing, "_request_handler") and 0
     if not n:
         return why("no aiohttp application or server in the program")

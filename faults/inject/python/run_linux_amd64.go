@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	// patience bounds the wait for the program to run what was queued: a request that
-	// blocks the loop keeps it.
+	// patience bounds the wait for the program to run what was queued, beside the time
+	// for which a request that was hit blocks it.
 	patience = 5 * time.Second
 	// callTime bounds the queueing call. It waits for nothing, unless the thread was
 	// stopped with the queue's lock in its hand.
@@ -26,7 +26,7 @@ const (
 )
 
 // Run wraps the handlers of a program, says FIRED for each request that is hit, and
-// unwraps them when ctx ends. It says READY once the program confirmed that they are
+// unwraps them when ctx ends or enough were hit. It says READY once the program confirmed that they are
 // wrapped, and DETACHED when it confirmed that they are not, or has ended.
 func Run(ctx context.Context, pid int, s Spec, say func(line.Line)) error {
 	at, err := functions(pid, "Py_AddPendingCall", "PyRun_SimpleString")
@@ -46,7 +46,7 @@ func Run(ctx context.Context, pid int, s Spec, say func(line.Line)) error {
 		return errors.Join(err, r.remove())
 	}
 	say(line.Line{Event: line.Ready, T: history.Now(), PID: pid, Held: r.held, Stops: r.stops})
-	for ctx.Err() == nil && !end.Within(look) {
+	for ctx.Err() == nil && !end.Within(look) && (s.Times == 0 || int(r.fired) < s.Times) {
 		r.report()
 	}
 	return r.remove()
@@ -154,7 +154,10 @@ func (r *runner) place(install bool) uint64 {
 
 // await waits until the program is in that state, and wakes it.
 func (r *runner) await(state uint64) error {
-	begun := time.Now()
+	begun, limit := time.Now(), patience
+	if r.spec.Act == Block {
+		limit += r.spec.Seconds
+	}
 	woken := begun.Add(-time.Hour)
 	for {
 		switch now := r.page.word(atState); {
@@ -162,8 +165,8 @@ func (r *runner) await(state uint64) error {
 			return nil
 		case now == failed:
 			return errors.New(r.page.why())
-		case time.Since(begun) > patience:
-			return fmt.Errorf("the program did not run what was queued within %v, or can't write to /proc/self/mem", patience)
+		case time.Since(begun) > limit:
+			return fmt.Errorf("the program did not run what was queued within %v, or can't write to /proc/self/mem", limit)
 		}
 		if time.Since(woken) > 20*time.Millisecond {
 			woken = time.Now()
