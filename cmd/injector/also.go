@@ -44,7 +44,7 @@ func unsupported(err error) bool {
 
 func pyDeed(act string) func(context.Context, order) error {
 	return func(ctx context.Context, o order) error {
-		return python.Run(ctx, o.pid, python.Spec{Act: act, Path: o.path, Request: o.request, Times: o.times, Seconds: o.seconds, Addr: o.addr}, say)
+		return python.Run(ctx, o.pid, python.Spec{Act: act, Path: o.path, Request: o.request, Times: o.times, For: o.seconds, Addr: o.addr}, say)
 	}
 }
 

@@ -26,7 +26,7 @@ type Spec struct {
 	Path    string        // the path's begin
 	Request string        // the begin of the path's last part
 	Times   int           // at most so many; 0: no limit
-	Seconds time.Duration // of Block and Hang
+	For     time.Duration // of Block and Hang
 	Addr    string        // where a connection wakes the program, host:port
 }
 
@@ -61,7 +61,7 @@ const (
 // program's __main__, and swallows whatever it raises: a pending call must not fail.
 func (s Spec) install(page uint64) string {
 	set := strings.NewReplacer("@PAGE@", fmt.Sprint(page), "@ACT@", s.Act, "@PATH@", strconv.QuoteToASCII(s.Path), "@REQUEST@", strconv.QuoteToASCII(s.Request),
-		"@TIMES@", fmt.Sprint(s.Times), "@SECONDS@", fmt.Sprint(s.Seconds.Seconds()), "@CODE@", fmt.Sprint(ExitCode))
+		"@TIMES@", fmt.Sprint(s.Times), "@SECONDS@", fmt.Sprint(s.For.Seconds()), "@CODE@", fmt.Sprint(ExitCode))
 	return fmt.Sprintf("exec(%s, {'__name__': '_faultbed'})\n", strconv.QuoteToASCII(set.Replace(payload)))
 }
 

@@ -77,27 +77,27 @@ def of_application(handler):
     return isinstance(getattr(handler, "__self__", None), sys.modules["aiohttp.web"].Application)
 
 
+def family(kind):
+    """A class and all below it."""
+    return [kind] + [k for below in type.__subclasses__(kind) for k in family(below)]
+
+
 def install():
     web = sys.modules.get("aiohttp.web")
     if web is None:
         return why("the program has not loaded aiohttp.web")
-    # The loop stands still meanwhile: each class is looked at once, by its bases alone
-    # (an Application is an abstract class, which issubclass would ask at length).
-    n, kinds = 0, {}
-    for thing in gc.get_objects():
-        kind = type(thing)
-        what = kinds.get(id(kind))
-        if what is None:
-            bases = type.mro(kind) if kind is not type else ()
-            what = kinds[id(kind)] = [base for base in (web.Application, web.Server, web.RequestHandler) if base in bases]
-        if not what:
-            continue
-        if what[0] is web.Application:
+    # The loop stands still meanwhile: the interpreter itself looks through its objects
+    # for those that refer to one of the classes, as instances do since Python 3.9.
+    n = 0
+    kinds = {kind: base for base in (web.Application, web.Server, web.RequestHandler) for kind in family(base)}
+    for thing in gc.get_referrers(*kinds):
+        base = kinds.get(type(thing))
+        if base is web.Application:
             for route in thing.router.routes():
                 n += replace(route, "_handler")
-        elif what[0] is web.Server and not of_application(thing.request_handler):
+        elif base is web.Server and not of_application(thing.request_handler):
             n += replace(thing, "request_handler")
-        elif what[0] is web.RequestHandler and not of_application(thing._request_handler):
+        elif base is web.RequestHandler and not of_application(thing._request_handler):
             n += replace(thing, "_request_handler") and 0
     if not n:
         return why("no aiohttp application or server in the program")

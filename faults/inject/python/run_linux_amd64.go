@@ -156,7 +156,7 @@ func (r *runner) place(install bool) uint64 {
 func (r *runner) await(state uint64) error {
 	begun, limit := time.Now(), patience
 	if r.spec.Act == Block {
-		limit += r.spec.Seconds
+		limit += r.spec.For
 	}
 	woken := begun.Add(-time.Hour)
 	for {

@@ -173,7 +173,7 @@ func TestRun(t *testing.T) {
 			if len(out.fired()) != 1 {
 				t.Errorf("fired for %q", out.fired())
 			}
-			out = during(t, cmd.Process.Pid, Spec{Act: Block, Path: "/fb/short/", Times: 1, Seconds: 300 * time.Millisecond, Addr: addr}, func() {
+			out = during(t, cmd.Process.Pid, Spec{Act: Block, Path: "/fb/short/", Times: 1, For: 300 * time.Millisecond, Addr: addr}, func() {
 				if took := want("/fb/short/0001-x", 200); took < 300*time.Millisecond {
 					t.Errorf("blocked for %v", took)
 				}
@@ -197,7 +197,7 @@ func TestRun(t *testing.T) {
 func TestNests(t *testing.T) {
 	cmd, addr := start(t, programs["application"])
 	status := func() int { s, _, _ := get(addr, "/fb/short/0001-x"); return s }
-	during(t, cmd.Process.Pid, Spec{Act: Hang, Seconds: time.Millisecond, Path: "/fb/fresh/", Addr: addr}, func() {
+	during(t, cmd.Process.Pid, Spec{Act: Hang, For: time.Millisecond, Path: "/fb/fresh/", Addr: addr}, func() {
 		during(t, cmd.Process.Pid, Spec{Act: Raise, Path: "/fb/short/", Addr: addr}, func() {
 			if s := status(); s != 500 {
 				t.Errorf("status %d while the inner one acts", s)
