@@ -64,8 +64,8 @@ def wrap(handler):
 
 def replace(thing, name):
     """Wraps an attribute; undone only where nobody has wrapped it again since."""
-    was = getattr(thing, name)
-    if was is None:
+    was = getattr(thing, name, None)
+    if was is None:  # closed, or still being made: it takes the server's then
         return 0
     now = wrap(was)
     setattr(thing, name, now)
@@ -97,7 +97,7 @@ def install():
                 n += replace(route, "_handler")
         elif base is web.Server and not of_application(thing.request_handler):
             n += replace(thing, "request_handler")
-        elif base is web.RequestHandler and not of_application(thing._request_handler):
+        elif base is web.RequestHandler and not of_application(getattr(thing, "_request_handler", None)):
             n += replace(thing, "_request_handler") and 0
     if not n:
         return why("no aiohttp application or server in the program")
@@ -106,13 +106,17 @@ def install():
     say(1)
 
 
-def remove():
+def unwrap():
     self.on = False
+    for thing, name, was, now in reversed(self.undo):
+        if getattr(thing, name, None) is now:
+            setattr(thing, name, was)
+    self.undo = []
+
+
+def remove():
     try:
-        for thing, name, was, now in reversed(self.undo):
-            if getattr(thing, name) is now:
-                setattr(thing, name, was)
-        self.undo = []
+        unwrap()
         say(2)
         os.close(mem)
     except BaseException as e:
@@ -123,4 +127,5 @@ self.remove = remove
 try:
     install()
 except BaseException as e:
+    unwrap()
     why(repr(e))

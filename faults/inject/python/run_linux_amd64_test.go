@@ -42,6 +42,10 @@ import asyncio, sys
 from aiohttp import web
 async def plain(request): return web.Response(text="served")
 async def main():
+    global half, other # an object that is being made, and a class below
+    half = web.RequestHandler.__new__(web.RequestHandler)
+    class Other(web.Server): pass
+    other = Other(plain)
     runner = web.ServerRunner(web.Server(plain))
     await runner.setup()
     host, port = sys.argv[1].split(":")
