@@ -8,8 +8,10 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"sync"
 	"time"
 
+	"faultbed/faults/toxic/own"
 	"faultbed/fixtures/control"
 	"faultbed/fixtures/topology"
 	"faultbed/reports/history"
@@ -20,6 +22,13 @@ import (
 
 // serveToxiproxy runs toxiproxy's own server: one process, one instance.
 func serveToxiproxy(ctx context.Context, api string) error {
+	bites := json.NewEncoder(os.Stdout)
+	var mu sync.Mutex
+	own.Register(func(b own.Bite) {
+		mu.Lock()
+		defer mu.Unlock()
+		bites.Encode(b)
+	})
 	zerolog.SetGlobalLevel(zerolog.Disabled) // its bandwidth toxic logs each chunk
 	srv := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(prometheus.NewRegistry()), zerolog.Nop())
 	failed := make(chan error, 1)
@@ -55,11 +64,18 @@ func toxiproxyRole(ctx context.Context, raw json.RawMessage, emit control.Emit, 
 	if i.stdin, err = i.cmd.StdinPipe(); err != nil {
 		return nil, err
 	}
+	bites, err := i.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
 	i.cmd.Stderr = os.Stderr
 	if err := i.cmd.Start(); err != nil {
 		return nil, err
 	}
+	told := make(chan struct{})
+	go func() { tell(bites, emit); close(told) }()
 	go func() {
+		<-told // before Wait closes the pipe
 		err := i.cmd.Wait()
 		if ctx.Err() == nil {
 			emit(history.Event{Kind: history.Error, Detail: fmt.Sprintf("toxiproxy ended: %v", err)})
@@ -71,6 +87,18 @@ func toxiproxyRole(ctx context.Context, raw json.RawMessage, emit control.Emit, 
 		return nil, err
 	}
 	return i, nil
+}
+
+// tell passes on what our own toxics say of their bites.
+func tell(r io.Reader, emit control.Emit) {
+	dec := json.NewDecoder(r)
+	for {
+		var b own.Bite
+		if dec.Decode(&b) != nil {
+			return
+		}
+		emit(history.Event{Kind: history.Bite, ID: b.Fault, Count: 1, Via: "connections", Detail: b.Detail})
+	}
 }
 
 func (i *instance) listening(ctx context.Context, api string) error {

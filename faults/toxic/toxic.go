@@ -1,5 +1,6 @@
 // Package toxic injects what toxiproxy does well (latency with jitter,
-// bandwidth, slicing, down) through its HTTP client.
+// bandwidth, slicing, a limit, a slow close, down) through its HTTP client, with
+// toxics of ours (package own) where its own can't be repeated by seed or counted.
 //
 // toxiproxy's traps are fenced off here. Attributes were validated before
 // (package faults), since a bad one kills its process. Every call has a
@@ -16,8 +17,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
+	"faultbed/faults/toxic/own"
 	toxiproxy "github.com/Shopify/toxiproxy/v2/client"
 )
 
@@ -53,15 +56,19 @@ type params struct {
 	Size      int64  `json:"size"`
 	Variation int64  `json:"variation"`
 	Delay     int64  `json:"delay"`
+	Bytes     int64  `json:"bytes"`
 	Direction string `json:"direction"`
 }
 
-// toxics is the attributes of each kind in toxiproxy's own units.
-func toxics(kind string, p params) (string, toxiproxy.Attributes, error) {
-	ms := int64(time.Millisecond)
+// toxics is the attributes of each kind, of toxiproxy's own in its own units.
+func toxics(id, kind string, p params, seed uint64) (string, toxiproxy.Attributes, error) {
 	switch kind {
 	case "toxic.latency":
-		return "latency", toxiproxy.Attributes{"latency": p.Latency / ms, "jitter": p.Jitter / ms}, nil
+		return own.Latency, toxiproxy.Attributes{"fault": id, "latency": p.Latency, "jitter": p.Jitter, "seed": strconv.FormatUint(seed, 10)}, nil
+	case "toxic.limit":
+		return own.Limit, toxiproxy.Attributes{"fault": id, "bytes": p.Bytes}, nil
+	case "toxic.slow-close":
+		return own.SlowClose, toxiproxy.Attributes{"fault": id, "delay": p.Delay}, nil
 	case "toxic.bandwidth":
 		return "bandwidth", toxiproxy.Attributes{"rate": p.Rate}, nil
 	case "toxic.slicer":
@@ -70,8 +77,9 @@ func toxics(kind string, p params) (string, toxiproxy.Attributes, error) {
 	return "", nil, fmt.Errorf("no toxic for %s", kind)
 }
 
-// Inject applies a fault of the catalogue. id names it for Lift.
-func (p *Proxy) Inject(ctx context.Context, id, kind string, with json.RawMessage) error {
+// Inject applies a fault of the catalogue. id names it for Lift, seed is that of its
+// dice.
+func (p *Proxy) Inject(ctx context.Context, id, kind string, with json.RawMessage, seed uint64) error {
 	if kind == "toxic.down" {
 		return bounded(ctx, "disable", p.proxy.Disable)
 	}
@@ -79,7 +87,7 @@ func (p *Proxy) Inject(ctx context.Context, id, kind string, with json.RawMessag
 	if err := json.Unmarshal(with, &ps); err != nil {
 		return fmt.Errorf("%s: %w", kind, err)
 	}
-	typ, attrs, err := toxics(kind, ps)
+	typ, attrs, err := toxics(id, kind, ps, seed)
 	if err != nil {
 		return err
 	}

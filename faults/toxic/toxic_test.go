@@ -116,7 +116,7 @@ func (l *leg) inject(id, kind string, with map[string]any) json.RawMessage {
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	if err := l.Inject(l.t.Context(), id, kind, raw); err != nil {
+	if err := l.Inject(l.t.Context(), id, kind, raw, 1); err != nil {
 		l.t.Fatal(err)
 	}
 	return raw
@@ -228,11 +228,11 @@ func TestErrors(t *testing.T) {
 	if _, err := toxic.Open(t.Context(), free(t), free(t), free(t)); !errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, toxic.ErrHung) {
 		t.Errorf("no API: %v", err)
 	}
-	if err := l.Inject(t.Context(), "f", "toxic.burn", []byte("{}")); err == nil || !strings.Contains(err.Error(), "toxic.burn") {
+	if err := l.Inject(t.Context(), "f", "toxic.burn", []byte("{}"), 1); err == nil || !strings.Contains(err.Error(), "toxic.burn") {
 		t.Errorf("unknown toxic: %v", err)
 	}
 	raw := l.inject("f", "toxic.latency", map[string]any{"latency": "1ms"})
-	if err := l.Inject(t.Context(), "f", "toxic.latency", raw); err == nil {
+	if err := l.Inject(t.Context(), "f", "toxic.latency", raw, 1); err == nil {
 		t.Error("injected twice")
 	}
 }

@@ -94,6 +94,9 @@ func bite(v *check.View, w check.Window) (int64, string) {
 	if w.Fault.Kind == "toxic.down" {
 		return failedWithin(v, w), "requests"
 	}
+	if w.Fault.Kind == "toxic.limit" || w.Fault.Kind == "toxic.slow-close" {
+		return sumBites(v, w.Fault.ID), "connections"
+	}
 	return slowed(v, w), "requests"
 }
 

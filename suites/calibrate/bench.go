@@ -139,7 +139,7 @@ func (b *bench) under(ctx context.Context, g gauge, f func(addr string) error) e
 	id := fmt.Sprint("g", b.serial)
 	family, _, _ := strings.Cut(g.kind(), ".")
 	if family == "toxic" {
-		if err := b.toxi.Inject(ctx, id, g.kind(), with); err != nil {
+		if err := b.toxi.Inject(ctx, id, g.kind(), with, 1); err != nil {
 			return err
 		}
 		return errors.Join(f(b.addr("toxic")), b.toxi.Lift(ctx, id, g.kind(), with))

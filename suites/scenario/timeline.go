@@ -125,7 +125,7 @@ func (t *trial) inject(ctx context.Context, f history.Fault) error {
 	var err error
 	switch family {
 	case "toxic":
-		err = t.toxi.Inject(ctx, f.ID, f.Kind, f.With)
+		err = t.toxi.Inject(ctx, f.ID, f.Kind, f.With, t.plan.Seed)
 	case "wire":
 		err = t.wireInject(ctx, f)
 	case "http":
