@@ -23,7 +23,8 @@ type crashRequest struct {
 // hooks are the ways to crash. One whose request is forwarded all the same calls
 // serve; the others never come to it. docs/crashes.md says what becomes of each.
 var hooks = map[string]func(crashRequest){
-	"panic":             func(crashRequest) { panic("crash hook: panic") },
+	"panic": func(crashRequest) { panic("crash hook: panic") },
+	//lint:ignore SA5000 this is the crash
 	"nil-map":           func(crashRequest) { var m map[string]bool; m["crash hook: nil-map"] = true },
 	"waitgroup":         func(crashRequest) { new(sync.WaitGroup).Done() },
 	"panic-after-flush": panicAfterFlush,
@@ -123,6 +124,8 @@ func manyThreads(crashRequest) {
 
 // deeper never returns. Its frames are large, for what takes time when a stack
 // overflows is to walk them.
+//
+//lint:ignore SA5007 this is the crash
 func deeper(frame [1024]byte) byte { frame[0]++; return deeper(frame) + frame[0] }
 
 // fillHeap allocates and touches memory until the process has crashHeap more than
