@@ -11,7 +11,7 @@ E2E := ./suites/network ./suites/drain ./suites/panics ./suites/tls ./suites/pro
 
 .PHONY: help
 help: ## list all targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 .PHONY: build
 build: ## build bin/faultbed, bin/labnode and bin/injector (static)
@@ -62,6 +62,10 @@ pairs: deps build ## let faults of every two families overlap once: does the tes
 .PHONY: kills
 kills: deps build ## kill faultbed at 200 random moments of all fault families: is anything left after clean? (20 min)
 	FAULTBED_KILLS=200 $(GO) test -count 1 -v -timeout 60m -run TestKilledInAnyFault ./cmd/faultbed
+
+.PHONY: h2spec
+h2spec: build ## hold every HTTP/2 subject against the conformance tests and their baselines (1 min)
+	$(GO) run ./cmd/h2spec $(ARGS)
 
 .PHONY: bench
 bench: bench-relay bench-judge bench-peers ## all benchmarks, each side by side with what it is measured against (10 min)

@@ -85,13 +85,17 @@ func (r *replica) remove(ctx context.Context) ([]byte, error) {
 // Execute runs one plan on a bed and writes its trial folder. The error tells
 // why it did not complete; what was seen until then is in the ledgers.
 func (l *Lab) Execute(ctx context.Context, bed *topology.Bed, p history.Plan) error {
-	t := &trial{lab: l, bed: bed, plan: p, subj: l.Subjects[p.Subject], dir: history.TrialDir(l.Dir, p.Key()), wires: map[string]*control.Running{}, active: map[string]room.Active{}}
+	t := l.trial(bed, p)
 	if err := t.open(); err != nil {
 		return err
 	}
 	err := t.run(ctx)
 	err = errors.Join(err, t.injErr, t.close(context.WithoutCancel(ctx)))
 	return errors.Join(err, t.finish(ctx, err))
+}
+
+func (l *Lab) trial(bed *topology.Bed, p history.Plan) *trial {
+	return &trial{lab: l, bed: bed, plan: p, subj: l.Subjects[p.Subject], dir: history.TrialDir(l.Dir, p.Key()), wires: map[string]*control.Running{}, active: map[string]room.Active{}}
 }
 
 func (t *trial) open() error {
