@@ -23,29 +23,23 @@ const (
 	Move     = "move"
 )
 
-// Capabilities that a subject must declare.
-const (
-	resolves = "resolves"      // it looks its origin's name up while it serves
-	anew     = "resolves-anew" // and for each new connection: it keeps no answer longer than that lives
-)
-
 // Kinds lists the room's faults.
 func Kinds() []room.Kind {
 	delay := param.Param{Name: "delay", Type: param.Duration, Min: int64(time.Millisecond), Max: int64(time.Minute), Doc: "from the query to its answer"}
 	return []room.Kind{
-		kind(NXDomain, resolves, "answers that the origin's name does not exist (NXDOMAIN)"),
-		kind(ServFail, resolves, "answers that the server failed (SERVFAIL)"),
-		kind(Slow, resolves, "answers late", delay),
-		kind(Drop, resolves, "leaves queries unanswered"),
-		kind(Wrong, anew, "answers with an address of the bed where nobody listens"),
-		kind(Move, anew, "answers with another address, where the origin is reached too"),
+		kind(NXDomain, "answers that the origin's name does not exist (NXDOMAIN)"),
+		kind(ServFail, "answers that the server failed (SERVFAIL)"),
+		kind(Slow, "answers late", delay),
+		kind(Drop, "leaves queries unanswered"),
+		kind(Wrong, "answers with an address of the bed where nobody listens"),
+		kind(Move, "answers with another address, where the origin is reached too"),
 	}
 }
 
-func kind(name, capability, sentence string, ps ...param.Param) room.Kind {
+func kind(name, sentence string, ps ...param.Param) room.Kind {
 	return room.Kind{
 		Name: name, Sentence: sentence, Touches: "queries", Bites: "a query for the origin's name that was answered so", Lifts: true,
-		Subject: capability, Host: "Linux and root: port 53, and in the process runtime a mount namespace", Params: ps, Probe: probe,
+		Host: "Linux and root: port 53, and in the process runtime a mount namespace", Params: ps, Probe: probe,
 		Inject: func(ctx context.Context, t room.Target, raw json.RawMessage) (room.Active, error) {
 			if t.Names == nil {
 				return nil, errors.New("the bed has no name server")

@@ -1,14 +1,13 @@
 package scenario_test
 
 import (
-	"strings"
 	"testing"
 
 	"faultbed/suites/scenario"
 )
 
 // TestNamesAreAskedForWhereTheyFail: a dns fault makes the subject dial its origin
-// by name, and needs a subject that asks while it serves.
+// by name.
 func TestNamesAreAskedForWhereTheyFail(t *testing.T) {
 	with := yaml(t, "duration: 1s\nload: [{class: short, rate: 1}]\nfaults: [{fault: dns.move, at: 0ms, for: 500ms}]\n")
 	without := yaml(t, "duration: 1s\nload: [{class: short, rate: 1}]\n")
@@ -18,10 +17,5 @@ func TestNamesAreAskedForWhereTheyFail(t *testing.T) {
 	}
 	if p, err = scenario.Resolve(without, subject(t, "go"), "", 1, 1); err != nil || p.Names {
 		t.Errorf("without a dns fault: names %v, %v", p.Names, err)
-	}
-	for _, name := range []string{"python", "nginx"} { // they keep an address longer than it lives
-		if ok, why := scenario.Supports(with, subject(t, name)); ok || !strings.Contains(why, "resolves-anew") {
-			t.Errorf("%s: %v, %s", name, ok, why)
-		}
 	}
 }
