@@ -47,7 +47,7 @@ func injectCut(ctx context.Context, t room.Target, with json.RawMessage) (room.A
 	if err != nil {
 		return nil, fmt.Errorf("origin: %w", err)
 	}
-	c := &cutter{p: p, t: t, origin: origin, dice: dice(t)}
+	c := &cutter{p: p, t: t, origin: origin, dice: dice(t), sockets: sockets{known: map[uint64]socket{}}}
 	if err := c.round(); err != nil {
 		return nil, err
 	}
@@ -94,12 +94,13 @@ type cutter struct {
 	t      room.Target
 	origin netip.AddrPort
 	dice   *rand.Rand
-	done   int
+	sockets
+	done int
 }
 
 // round cuts what it finds now.
 func (c *cutter) round() error {
-	all, err := socketsOf(processes(c.t.PID))
+	all, err := c.sockets.of(processes(c.t.PID))
 	if err != nil {
 		return err
 	}

@@ -11,52 +11,101 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// TCP states as the kernel numbers them (include/net/tcp_states.h).
+const (
+	established = 1
+	closeWait   = 8
+)
+
+// socket is what does not change about one that listens or is connected. Other
+// sockets than TCP's have no address.
+type socket struct {
+	local, peer netip.AddrPort
+	listens     bool
+}
+
 // held is a socket in a process's hand.
 type held struct {
 	socket
 	pid, fd int
+	inode   uint64
+}
+
+// sockets are those of some processes. Each is looked at once, by a copy that is
+// closed at once: while there is one, the kernel would not carry out a close of the
+// process's own. (/proc/PID/net/tcp needs none, but goes through every hash bucket of
+// the machine.)
+type sockets struct {
+	known map[uint64]socket // by inode
 }
 
 // processes are a process and all below it.
 func processes(pid int) []int { return append([]int{pid}, pidfd.Descendants(pid)...) }
 
-// socketsOf lists the TCP sockets that the processes hold. A process that ends
-// meanwhile has none.
-func socketsOf(pids []int) ([]held, error) {
-	var out []held
+// of lists the TCP sockets that the processes hold now. A process that ends meanwhile
+// has none. The error is that descriptors can't be copied.
+func (s *sockets) of(pids []int) (out []held, err error) {
 	for _, pid := range pids {
-		table, err := socketTable(pid)
-		if err != nil {
-			return nil, err
-		}
 		fds, _ := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
 		for _, e := range fds {
 			fd, _ := strconv.Atoi(e.Name())
-			if s, ok := table[inodeOf(pid, fd)]; ok {
-				out = append(out, held{s, pid, fd})
+			h := held{pid: pid, fd: fd, inode: inodeOf(pid, fd)}
+			if h.inode == 0 {
+				continue
+			}
+			var known bool
+			if h.socket, known = s.known[h.inode]; !known {
+				if h.socket, known, err = h.look(); err != nil {
+					return nil, err
+				}
+			}
+			if known {
+				s.known[h.inode] = h.socket
+			}
+			if h.local.IsValid() {
+				out = append(out, h)
 			}
 		}
 	}
 	return out, nil
 }
 
-// socketTable has the sockets of the process's network namespace by inode.
-func socketTable(pid int) (map[uint64]socket, error) {
-	out := map[uint64]socket{}
-	for _, name := range []string{"tcp", "tcp6"} {
-		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/%s", pid, name))
-		if err != nil {
-			continue // the process is gone, or the kernel has no IPv6
-		}
-		ss, err := parseSockets(string(text))
-		if err != nil {
-			return nil, err
-		}
-		for _, s := range ss {
-			out[s.inode] = s
-		}
+// look learns what a socket is; false if it is to be looked at again.
+func (h held) look() (socket, bool, error) {
+	fd, err := h.take()
+	if err == unix.EPERM {
+		return socket{}, false, fmt.Errorf("pidfd_getfd of %d: %w", h.pid, err)
 	}
-	return out, nil
+	if err != nil {
+		return socket{}, false, nil // it was closed meanwhile
+	}
+	defer unix.Close(fd)
+	// Go programs listen on MPTCP sockets (since 1.24), and accept TCP's on them.
+	if p, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PROTOCOL); err != nil || p != unix.IPPROTO_TCP && p != unix.IPPROTO_MPTCP {
+		return socket{}, true, nil
+	}
+	local, err := unix.Getsockname(fd)
+	if err != nil {
+		return socket{}, false, nil
+	}
+	if on, _ := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN); on == 1 {
+		return socket{local: addrPort(local), listens: true}, true, nil
+	}
+	peer, err := unix.Getpeername(fd)
+	if err != nil {
+		return socket{}, false, nil // not connected yet, or no more
+	}
+	return socket{local: addrPort(local), peer: addrPort(peer)}, true, nil
+}
+
+func addrPort(sa unix.Sockaddr) netip.AddrPort {
+	switch a := sa.(type) {
+	case *unix.SockaddrInet4:
+		return netip.AddrPortFrom(netip.AddrFrom4(a.Addr), uint16(a.Port))
+	case *unix.SockaddrInet6:
+		return netip.AddrPortFrom(netip.AddrFrom16(a.Addr).Unmap(), uint16(a.Port))
+	}
+	return netip.AddrPort{}
 }
 
 // inodeOf is the inode of a process's descriptor if it is a socket, else 0.
@@ -75,14 +124,13 @@ func inodeOf(pid, fd int) uint64 {
 func sideOf(all []held, side string, origin netip.AddrPort) []held {
 	ports := map[uint16]bool{}
 	for _, s := range all {
-		if s.state == listening {
+		if s.listens {
 			ports[s.local.Port()] = true
 		}
 	}
 	var out []held
 	for _, s := range all {
-		live := s.state == established || s.state == closeWait
-		if live && (side == front && ports[s.local.Port()] || side == back && s.peer == origin) {
+		if !s.listens && (side == front && ports[s.local.Port()] || side == back && s.peer == origin) {
 			out = append(out, s)
 		}
 	}
