@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"faultbed/faults/resource"
 	"faultbed/fixtures/engine"
 	"faultbed/fixtures/images"
 	"faultbed/suites/campaign"
@@ -72,7 +73,7 @@ func examine(ctx context.Context) []finding {
 		defer e.Close()
 		fs = append(fs, engineFindings(ctx, e)...)
 	}
-	return append(fs, dockerenvFinding(), pidFinding(), programs(), leftoverFinding(ctx))
+	return append(fs, dockerenvFinding(), pidFinding(), cgroupFinding(), programs(), leftoverFinding(ctx))
 }
 
 func labnodeFinding() finding {
@@ -132,6 +133,15 @@ func pidFinding() finding {
 		f.Do = fmt.Sprintf("raise pids.max or kernel.pid_max to %d or more", minPids)
 	}
 	return f
+}
+
+// cgroupFinding is what the faults resource.cpu, memory and pids need.
+func cgroupFinding() finding {
+	can, err := resource.Cgroups()
+	if err != nil {
+		return finding{Name: "cgroups", Found: strings.ReplaceAll(err.Error(), "\n", "; "), Do: "run as root where cgroups can be written; faults that need them are skipped, and listed"}
+	}
+	return finding{Name: "cgroups", OK: true, Found: can}
 }
 
 func smallest(paths ...string) int {

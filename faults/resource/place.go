@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -192,10 +191,4 @@ func (p *place) restore(s setting) error {
 		return nil
 	}
 	return err
-}
-
-// exists tells whether the cgroup is still there.
-func (p *place) exists() bool {
-	_, err := os.Stat(p.dir)
-	return err == nil
 }
