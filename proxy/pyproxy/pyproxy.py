@@ -538,11 +538,17 @@ class Exchange:
         self.front.exchange = None
         self.proxy.exchanges.discard(self)
         self.proxy.requests[self.status or "aborted"] += 1
-        if self.origin and not (self.complete and self.uploaded):
-            self.origin.abort()
+        if not (self.complete and self.uploaded):
+            self.drop()
         if self.out is not None and (self.proxy.draining or not self.uploaded):
             self.out.force_close()
         log(logging.DEBUG, "request", method=self.request.method, path=self.request.path, status=self.status)
+
+    def drop(self):
+        """Ends the connection to the origin, unless it is in the pool again: once a
+        response is whole aiohttp puts it there, and it may be another exchange's."""
+        if self.origin and not (self.uploaded and self.conn.protocol is None):
+            self.origin.abort()
 
     # The timer.
 
@@ -594,14 +600,13 @@ class Exchange:
 
     def cut(self):
         """Lets the client see that the response is not whole."""
-        if self.origin:
-            self.origin.abort()
+        self.drop()
         self.front.abort(reset=self.request.version < (1, 1))
 
     # The request.
 
     def connected(self, conn):
-        self.origin, self.protocol = conn.transport, conn.protocol
+        self.conn, self.origin, self.protocol = conn, conn.transport, conn.protocol
         if len(self.proxy.exchanges) > self.proxy.c.max_idle_origin_connections:
             self.protocol.force_close()  # not back to the pool afterwards
         self.enter(UPLOAD if self.body else WAIT)
