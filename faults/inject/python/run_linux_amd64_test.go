@@ -152,6 +152,9 @@ func during(t *testing.T, pid int, s Spec, do func()) *said {
 func TestRun(t *testing.T) {
 	for name, program := range programs {
 		t.Run(name, func(t *testing.T) {
+			if testing.Short() && name != "application" {
+				t.Skip("takes seconds")
+			}
 			cmd, addr := start(t, program)
 			want := func(path string, status int) time.Duration {
 				t.Helper()
@@ -199,6 +202,9 @@ func TestRun(t *testing.T) {
 
 // TestNests: of two at once each is unwrapped alone.
 func TestNests(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	cmd, addr := start(t, programs["application"])
 	status := func() int { s, _, _ := get(addr, "/fb/short/0001-x"); return s }
 	during(t, cmd.Process.Pid, Spec{Act: Hang, For: time.Millisecond, Path: "/fb/fresh/", Addr: addr}, func() {
