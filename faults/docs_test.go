@@ -26,7 +26,8 @@ Bad parameters are refused before the bed starts, with the parameter's name.
 
 **Where they run.** ` + "`toxic`" + ` in toxiproxy v2.12.0, on the back leg. ` + "`wire`" + ` in our own relay, on either leg, in both runtimes, with no
 privilege unless it says so. ` + "`origin`" + ` in the origin. ` + "`process`" + ` by pidfd, kill(2) or the engine's API. ` + "`crash`" + ` where the subject's YAML
-declares the hook. ` + "`dns`" + ` by a name server of ours, on a node of its own, that the subject then asks for its origin. All others by faultbed itself, on the machine under the subject (one kernel), in both runtimes unless they say so.
+declares the hook. ` + "`dns`" + ` by a name server of ours, on a node of its own, that the subject then asks for its origin. ` + "`http`" + ` by the
+attacker, a node of its own beside the load. ` + "`inject`" + ` by a program of its own, ` + "`injector`" + `. All others by faultbed itself, on the machine under the subject (one kernel), in both runtimes unless they say so.
 
 **Where a wire fault begins.** At the first byte after ` + "`at_byte`" + ` bytes of its direction, which count from the injection, the connection's start or
 the instant ` + "`when`" + `, whichever is last. A fault in the direction of its instant begins exactly there; one in the other direction as soon as the
