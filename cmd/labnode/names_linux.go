@@ -15,7 +15,7 @@ import (
 // program, and the machine's own file is as it was.
 func names(args []string) error {
 	if len(args) < 2 {
-		return errors.New("names: want FILE COMMAND...")
+		return errors.New("names: want a file and a command")
 	}
 	file, argv := args[0], args[1:]
 	path, err := exec.LookPath(argv[0])

@@ -2,6 +2,8 @@ package calibrate
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -16,32 +18,20 @@ func TestGaugesAskWhatFaultsTake(t *testing.T) {
 		if g.with == nil {
 			continue
 		}
-		with, err := g.params()
-		if err != nil {
+		if _, err := g.params(); err != nil {
 			t.Errorf("%s: %v", g.fault, err)
 		}
 		k, ok := faults.Find(g.kind())
 		if !ok {
 			t.Fatalf("no fault %s", g.kind())
 		}
-		found := false
-		for _, p := range k.Params {
-			if p.Name == g.param {
-				v, err := p.Normal(g.with[p.Name])
-				n, whole := v.(int64)
-				if f, share := v.(float64); share {
-					n, whole = int64(f*100), true
-					found = f/g.per == g.asked
-				} else {
-					found = float64(n)/g.per == g.asked
-				}
-				if err != nil || !whole || !found {
-					t.Errorf("%s %s: the plan holds %v, which is not %v %s", g.fault, g.param, v, g.asked, g.unit)
-				}
-			}
+		i := slices.IndexFunc(k.Params, func(p faults.Param) bool { return p.Name == g.param })
+		if i < 0 {
+			t.Fatalf("%s has no parameter %s", g.fault, g.param)
 		}
-		if !found {
-			t.Errorf("%s has no parameter %s: %s", g.fault, g.param, with)
+		v, err := k.Params[i].Normal(g.with[g.param])
+		if holds := fmt.Sprint(v); err != nil || holds != fmt.Sprint(g.asked*g.per) && holds != fmt.Sprint(int64(g.asked*g.per)) {
+			t.Errorf("%s %s: the plan holds %v, want %v %s times %v (%v)", g.fault, g.param, v, g.asked, g.unit, g.per, err)
 		}
 	}
 }
