@@ -446,9 +446,6 @@ func TestSoak(t *testing.T) {
 		t.Skip("takes seconds")
 	}
 	each(t, func(t *testing.T, name string, start starter) {
-		if strings.Contains(name, "container") {
-			t.Skip("as the process")
-		}
 		s := start(t)
 		fired := 0
 		for n := 0; fired < rounds(60)*3; n++ {
