@@ -173,14 +173,16 @@ func (s *Scenario) arrivals(p *history.Plan, spec *proxy.Spec) {
 	}
 }
 
+// rawSets are the words for many raw requests, each in turn.
+var rawSets = map[string][]string{"*": raw.Names(), "core": raw.Core()}
+
 // arrival is the n-th of the item, on a lane that is shared with no other item.
 func (l LoadItem) arrival(at int64, lane, n int) history.Arrival {
 	a := history.Arrival{At: at, Class: history.Class(l.Class), Size: l.Size, Hold: int64(l.Hold), Script: l.Script, Param: l.Raw}
 	if lane > 0 {
 		a.Lane = l.firstLane + lane - 1
 	}
-	if l.Raw == "*" {
-		names := raw.Names()
+	if names, each := rawSets[l.Raw]; each {
 		a.Param = names[n%len(names)]
 	}
 	if seed, ok := raw.Find(a.Param); ok && l.Raw != "" {

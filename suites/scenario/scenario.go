@@ -242,8 +242,8 @@ func (s *Scenario) check() error {
 			return s.doc.Errorf(at+".class", "a client leaves at half of hold: set hold")
 		case (l.Class == "raw") != (l.Raw != ""):
 			return s.doc.Errorf(at+".class", "class raw and the key raw belong together")
-		case l.Raw != "" && l.Raw != "*" && !slices.Contains(raw.Names(), l.Raw):
-			return s.doc.Errorf(at+".raw", "no raw request %q: want * for each in turn, or one of %s", l.Raw, strings.Join(raw.Names(), ", "))
+		case l.Raw != "" && rawSets[l.Raw] == nil && !slices.Contains(raw.Names(), l.Raw):
+			return s.doc.Errorf(at+".raw", "no raw request %q: want * for each in turn, core for those of the default campaign, or one of %s", l.Raw, strings.Join(raw.Names(), ", "))
 		case l.Lanes > 0 && !pooled(l.Class):
 			return s.doc.Errorf(at+".connections", "class %s has connections of its own", l.Class)
 		case l.Client == "retrying" && !pooled(l.Class):
