@@ -277,9 +277,7 @@ func TestChecks(t *testing.T) {
 		with string
 		ok   bool
 	}{
-		{cpu, `{"share":0.01}`, true}, {cpu, `{"share":0.009}`, false},
-		{fdLimit, `{"files":10,"headroom":0}`, true}, {fdLimit, `{"files":10,"headroom":1}`, false},
-		{memory, `{"bytes":0,"headroom":0}`, true}, {memory, `{"bytes":1,"headroom":1}`, false},
+		{disk, `{"folder":"a.b"}`, true}, {disk, `{"folder":".."}`, false},
 		{ports, `{"ports":1}`, true}, {ports, `{"ports":3}`, false}, {ports, `{"ports":4}`, true},
 	} {
 		if err := c.kind.Check(json.RawMessage(c.with)); (err == nil) != c.ok {
@@ -287,7 +285,7 @@ func TestChecks(t *testing.T) {
 		}
 	}
 	for _, k := range Kinds() {
-		if _, err := k.Inject(t.Context(), room.Target{}, json.RawMessage(`{"share":0.5,"ports":2,"files":9}`)); err == nil {
+		if _, err := k.Inject(t.Context(), room.Target{}, json.RawMessage(`{"percent":50,"ports":2,"files":9}`)); err == nil {
 			t.Errorf("%s acts on no process", k.Name)
 		}
 	}

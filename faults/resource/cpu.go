@@ -12,27 +12,17 @@ import (
 )
 
 // period is the length of one period of the kernel's bandwidth control, µs: its
-// own default. In each the subject runs until its quota is used up and then stands
+// own default, and 1 % of it the least that it takes. In each the subject runs until its quota is used up and then stands
 // still, all of it (sched-bwc.rst; cgroup-v2.rst, cpu.max).
 const period = 100_000
 
-// leastQuota is what the kernel takes at least, µs.
-const leastQuota = 1000
-
 // cpu is a processor quota.
 var cpu = room.Kind{
-	Name: "cpu", Sentence: "limits the subject's processor time to a share of one processor (cgroup quota, periods of 100 ms)",
+	Name: "cpu", Sentence: "limits the subject's processor time to a percentage of one processor (cgroup quota, periods of 100 ms)",
 	Touches: "periods", Bites: "one period in which the kernel throttled the subject (nr_throttled)", Lifts: true,
 	Host:   "root and a cgroup with controller cpu",
-	Params: []param.Param{{Name: "share", Type: param.Share, Doc: "of one processor, all its processes together; at least 0.01"}},
+	Params: []param.Param{{Name: "percent", Type: param.Int, Unit: "% of one processor", Min: 1, Max: 100, Doc: "all its processes together"}},
 	Probe:  func() error { return cgroups("cpu") },
-	Check: func(with json.RawMessage) error {
-		quota, err := quotaOf(with)
-		if err == nil && quota < leastQuota {
-			return param.Errorf("share", "is less than 0.01, which is the kernel's least")
-		}
-		return err
-	},
 	Inject: func(_ context.Context, t room.Target, with json.RawMessage) (room.Active, error) {
 		quota, err := quotaOf(with)
 		if err != nil {
@@ -57,9 +47,9 @@ var cpu = room.Kind{
 
 // quotaOf is the time in one period, µs.
 func quotaOf(with json.RawMessage) (int64, error) {
-	var w struct{ Share float64 }
+	var w struct{ Percent int64 }
 	err := json.Unmarshal(with, &w)
-	return int64(w.Share*period + 0.5), err
+	return w.Percent * period / 100, err
 }
 
 func (p *place) limitCPU(quota int64) error {

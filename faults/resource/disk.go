@@ -23,11 +23,11 @@ var disk = room.Kind{
 	Touches: "files", Lifts: true,
 	Bites:  "one file that was opened for writing directly in the folder and closed with nothing written (inotify), while no block was free",
 	Host:   "root that may mount",
-	Params: []param.Param{{Name: "folder", Type: param.Text, Default: "spool", Doc: "below the subject's own folder ({{.Dir}} of its YAML); it exists"}},
+	Params: []param.Param{{Name: "folder", Type: param.Text, Default: "spool", Doc: "below the subject's own folder ({{.Dir}} of its YAML); it exists; empty: that folder itself"}},
 	Probe:  func() error { return errors.Join(root(), mayMount()) },
 	Check: func(with json.RawMessage) error {
 		name, err := folderOf(with)
-		if err == nil && (name == "" || !filepath.IsLocal(name) || name == ".") {
+		if err == nil && (name == "." || name != "" && !filepath.IsLocal(name)) {
 			err = param.Errorf("folder", "%q is no folder below the subject's", name)
 		}
 		return err

@@ -24,20 +24,10 @@ var fdLimit = room.Kind{
 	Bites: "one connection that stayed unaccepted from one look to the next (20 ms) while no descriptor below the limit was free, or was within the last second",
 	Host:  "root",
 	Params: []param.Param{
-		{Name: "files", Type: param.Int, Min: 1, Max: 1 << 20, Unless: "headroom", Doc: "the limit: it bounds the number of a new descriptor, so holes below it stay usable"},
+		{Name: "files", Type: param.Int, Max: 1 << 20, Default: int64(0), Doc: "the limit, unless it is 0: it bounds the number of a new descriptor, so holes below it stay usable"},
 		{Name: "headroom", Type: param.Int, Min: 0, Max: 1 << 20, Unless: "files", Doc: "so many more than are open at that moment, for each process"},
 	},
 	Probe: root,
-	Check: func(with json.RawMessage) error {
-		var w fdWith
-		if err := json.Unmarshal(with, &w); err != nil {
-			return err
-		}
-		if w.Files > 0 && w.Headroom > 0 {
-			return param.Errorf("headroom", "give it or files, not both")
-		}
-		return nil
-	},
 	Inject: func(_ context.Context, t room.Target, with json.RawMessage) (room.Active, error) {
 		var w fdWith
 		if err := json.Unmarshal(with, &w); err != nil {

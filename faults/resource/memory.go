@@ -24,21 +24,11 @@ var memory = room.Kind{
 	Bites: "one time that the use met the limit (failcnt, or max of memory.events); the detail says how many processes were killed",
 	Host:  "root and a cgroup with controller memory",
 	Params: []param.Param{
-		{Name: "bytes", Type: param.Int, Unit: "bytes", Min: 1, Max: 1 << 40, Unless: "headroom", Doc: "the limit; what the subject uses already must fit (v1 refuses less)"},
+		{Name: "bytes", Type: param.Int, Unit: "bytes", Max: 1 << 40, Default: int64(0), Doc: "the limit, unless it is 0; what the subject uses already must fit (v1 refuses less)"},
 		{Name: "headroom", Type: param.Int, Unit: "bytes", Min: 0, Max: 1 << 40, Unless: "bytes", Doc: "so much more than the subject uses at that moment, without caches of files: those the kernel takes back first"},
 		{Name: "squeeze", Type: param.Enum, Of: []string{"no", "yes"}, Default: "no", Doc: "yes: a process of ours in the same cgroup takes what is left, and the subject is the first that the kernel may kill (the limit is rounded up to 1000 pages)"},
 	},
 	Probe: func() error { return cgroups("memory") },
-	Check: func(with json.RawMessage) error {
-		var w memoryWith
-		if err := json.Unmarshal(with, &w); err != nil {
-			return err
-		}
-		if w.Bytes > 0 && w.Headroom > 0 {
-			return param.Errorf("headroom", "give it or bytes, not both")
-		}
-		return nil
-	},
 	Inject: func(_ context.Context, t room.Target, with json.RawMessage) (room.Active, error) {
 		var w memoryWith
 		if err := json.Unmarshal(with, &w); err != nil {

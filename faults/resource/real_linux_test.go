@@ -127,7 +127,7 @@ func TestCPUThrottles(t *testing.T) {
 	c := start(t, "while :; do :; done", 0)
 	b := newBed(t, cpu, c.Process.Pid)
 	before := cgroupFile(c.Process.Pid)
-	lift := b.inject(cpu, `{"share":0.1}`)
+	lift := b.inject(cpu, `{"percent":10}`)
 	if now := cgroupFile(c.Process.Pid); !strings.Contains(now, mark(b.Target)) {
 		t.Errorf("it is in %s", now)
 	}
