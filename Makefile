@@ -61,7 +61,7 @@ pairs: deps build ## let faults of every two families overlap once: does the tes
 
 .PHONY: kills
 kills: deps build ## kill faultbed at 200 random moments of all fault families: is anything left after clean? (20 min)
-	FAULTBED_KILLS=200 $(GO) test -count 1 -v -timeout 60m -run TestKilledInAnyFault ./cmd/faultbed
+	FAULTBED_KILLS=200 $(GO) test -count 1 -v -parallel 3 -timeout 60m -run TestKilledInAnyFault ./cmd/faultbed
 
 .PHONY: h2spec
 h2spec: build ## hold every HTTP/2 subject against the conformance tests and their baselines (1 min)

@@ -347,9 +347,12 @@ func Beyond(name string, with json.RawMessage, request, response int64) error {
 	return err
 }
 
-// Exclude is an error if two faults, acting on one leg at the same time, can't
-// both bite. with is what [Validate] gave for each.
+// Exclude is an error if two faults, acting on one leg of one replica at the same
+// time, can't both bite. with is what [Validate] gave for each.
 func Exclude(a string, withA json.RawMessage, b string, withB json.RawMessage) error {
+	if k, ok := Room(a); ok && k.Alone && a == b {
+		return fmt.Errorf("two %s can't act on one replica at the same time", a)
+	}
 	if !strings.HasPrefix(a, "wire.") || !strings.HasPrefix(b, "wire.") {
 		return nil
 	}

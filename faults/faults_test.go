@@ -270,6 +270,9 @@ func TestExclude(t *testing.T) {
 		{"wire.rst", "wire.drip", map[string]any{"match": "live"}, map[string]any{"match": "new"}, false},
 		{"wire.refuse", "toxic.latency", nil, nil, false},
 		{"wire.drip", "wire.bandwidth", nil, nil, false},
+		{"resource.cpu", "resource.cpu", nil, nil, true},
+		{"resource.cpu", "resource.memory", nil, map[string]any{"bytes": 64 << 20}, false},
+		{"packet.loss", "packet.loss", nil, nil, false},
 	} {
 		a, b := with(c.a, c.ofA), with(c.b, c.ofB)
 		for _, err := range []error{faults.Exclude(c.a, a, c.b, b), faults.Exclude(c.b, b, c.a, a)} {

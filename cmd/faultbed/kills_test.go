@@ -1,21 +1,21 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"faultbed/fixtures"
 	"faultbed/reports/history"
 	"faultbed/suites/scenario"
+	"github.com/google/nftables"
 )
 
 // kills is how many random moments TestKilledInAnyFault tries; FAULTBED_KILLS
@@ -36,6 +36,7 @@ func TestKilledInAnyFault(t *testing.T) {
 	rng := rand.New(rand.NewPCG(seed, 1))
 	byFamily := families(t)
 	names := sortedKeys(byFamily)
+	var mu sync.Mutex
 	hit := map[string]int{}
 	runtimes(t, func(t *testing.T, runtime string) {
 		t.Logf("FAULTBED_KILL_SEED=%d", seed)
@@ -43,14 +44,30 @@ func TestKilledInAnyFault(t *testing.T) {
 		for i := range share {
 			family := names[i%len(names)]
 			s := byFamily[family][rng.IntN(len(byFamily[family]))]
+			d := death{loaded: rng.IntN(4) > 0, wait: time.Duration(rng.Int64N(int64(2500 * time.Millisecond))), signal: os.Kill}
+			if rng.IntN(5) == 0 {
+				d.signal = os.Interrupt
+			}
 			t.Run(fmt.Sprintf("%03d-%s", i, s), func(t *testing.T) {
-				if killIn(t, rng, runtime, s) {
+				if n > kills {
+					t.Parallel() // go test -parallel says how many
+				}
+				if killIn(t, d, runtime, s) {
+					mu.Lock()
+					defer mu.Unlock()
 					hit[family]++
 				}
 			})
 		}
 	})
 	t.Logf("killed while faults of these families were in force or planned: %v", hit)
+}
+
+// death is when and how faultbed ends.
+type death struct {
+	loaded bool // counted from the load's begin, not from its start
+	wait   time.Duration
+	signal os.Signal
 }
 
 // families are the scenarios with faults that a Go subject can run, by family of
@@ -88,36 +105,50 @@ func sortedKeys[V any](m map[string]V) (out []string) {
 
 // killIn ends one campaign at a random moment and sees to what is left. It tells
 // whether the moment was one of load.
-func killIn(t *testing.T, rng *rand.Rand, runtime, name string) bool {
-	before := machine(t)
-	l := beginWith(t, runtime, "go", "1", name)
-	loaded := rng.IntN(4) > 0
-	if loaded {
+func killIn(t *testing.T, d death, runtime, name string) bool {
+	ports := read(t, "/proc/sys/net/ipv4/ip_local_port_range")
+	l := beginBeside(t, runtime, name)
+	if d.loaded {
 		l.awaitOrEnd(l.anyLoad)
-	}
-	wait := time.Duration(rng.Int64N(int64(2500 * time.Millisecond)))
-	sig := os.Kill
-	if rng.IntN(5) == 0 {
-		sig = os.Interrupt
 	}
 	select {
 	case err := <-l.end:
 		l.end <- err
-	case <-time.After(wait):
+	case <-time.After(d.wait):
 	}
-	l.signal(sig)
+	l.signal(d.signal)
 	code := l.exit()
-	t.Logf("%v %v after %s: exit code %d", sig, wait.Round(time.Millisecond), map[bool]string{true: "the load's begin", false: "its start"}[loaded], code)
+	t.Logf("%v %v after %s: exit code %d", d.signal, d.wait.Round(time.Millisecond), map[bool]string{true: "the load's begin", false: "its start"}[d.loaded], code)
 	if code, out, errs := call("clean"); code != exitOK || !strings.Contains(out, "verified: nothing is left") {
 		t.Errorf("clean: exit code %d\n%s%s", code, out, errs)
 	}
 	nothingLeft(t, runtime, l.run)
-	for what, now := range machine(t) {
-		if now != before[what] {
-			t.Errorf("%s changed:\nbefore:\n%s\nafter:\n%s", what, before[what], now)
-		}
+	for _, x := range leftByFaults(t, l.run) {
+		t.Errorf("left of run %s: %s", l.run, x)
 	}
-	return loaded
+	if now := read(t, "/proc/sys/net/ipv4/ip_local_port_range"); now != ports {
+		t.Errorf("the ephemeral ports were %s and are %s", ports, now)
+	}
+	return d.loaded && code != exitOK
+}
+
+// beginBeside begins a campaign while others are killed: one that refuses to start
+// beside what is left of them tries again.
+func beginBeside(t *testing.T, runtime, scenario string) *live {
+	t.Helper()
+	for until := time.Now().Add(patience); ; {
+		l := beginWith(t, runtime, "go", "1", scenario)
+		l.awaitOrEnd(func() bool { return l.stderr() != "" })
+		select {
+		case err := <-l.end:
+			l.end <- err
+			if strings.Contains(l.stderr(), "run faultbed clean") && time.Now().Before(until) {
+				continue
+			}
+		default:
+		}
+		return l
+	}
 }
 
 // awaitOrEnd is await, or the end of a faultbed that skipped all it was told.
@@ -148,43 +179,36 @@ func (l *live) anyLoad() bool {
 	return found
 }
 
-// machine is what faults may change outside any subject: packet rules, cgroups
-// and mounts of ours, the ephemeral ports.
-func machine(t *testing.T) map[string]string {
+// leftByFaults is what faults may leave outside any subject, by the run's mark: tables of
+// packet rules, cgroups and mounts.
+func leftByFaults(t *testing.T, run string) (out []string) {
 	t.Helper()
-	out := map[string]string{}
-	for _, tool := range []string{"iptables-save", "ip6tables-save"} {
-		if b, err := exec.Command(tool).Output(); err == nil {
-			out[tool] = firewall(b)
+	tables, err := new(nftables.Conn).ListTables()
+	if err != nil {
+		t.Log("packet rules are not looked at:", err)
+	}
+	for _, x := range tables {
+		if strings.Contains(strings.ReplaceAll(x.Name, "_", "-"), run) {
+			out = append(out, "table "+x.Name)
 		}
 	}
-	mounts, err := os.ReadFile("/proc/self/mountinfo")
-	must(t, err)
-	out["mounts"] = lines(mounts, func(l string) bool { return strings.Contains(l, "faultbed") })
-	for _, pattern := range []string{"/sys/fs/cgroup/*faultbed*", "/sys/fs/cgroup/*/*faultbed*", "/sys/fs/cgroup/*/*/*faultbed*"} {
-		dirs, _ := filepath.Glob(pattern)
-		out["cgroups "+pattern] = strings.Join(dirs, "\n")
+	for mount := range strings.Lines(read(t, "/proc/self/mountinfo")) {
+		if strings.Contains(mount, run) {
+			out = append(out, "mount "+mount)
+		}
 	}
-	ports, err := os.ReadFile("/proc/sys/net/ipv4/ip_local_port_range")
-	must(t, err)
-	out["ports"] = string(ports)
+	filepath.WalkDir("/sys/fs/cgroup", func(path string, d os.DirEntry, err error) error {
+		if err == nil && d.IsDir() && strings.Contains(d.Name(), run) {
+			out = append(out, "cgroup "+path)
+		}
+		return nil
+	})
 	return out
 }
 
-// firewall is the rules of iptables-save without counters, and without the engine's
-// own, which come and go with its networks.
-func firewall(b []byte) string {
-	return lines(b, func(l string) bool {
-		return strings.HasPrefix(l, "-A") && !strings.Contains(l, "DOCKER") && !strings.Contains(l, "docker") && !strings.Contains(l, " br-") && !strings.Contains(l, "MASQUERADE")
-	})
-}
-
-func lines(b []byte, keep func(string) bool) string {
-	var out []string
-	for _, l := range bytes.Split(b, []byte("\n")) {
-		if keep(string(l)) {
-			out = append(out, string(l))
-		}
-	}
-	return strings.Join(out, "\n")
+func read(t *testing.T, file string) string {
+	t.Helper()
+	b, err := os.ReadFile(file)
+	must(t, err)
+	return string(b)
 }

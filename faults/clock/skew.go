@@ -19,7 +19,7 @@ const limit = 10 * 365 * 24 * time.Hour
 var skew = room.Kind{
 	Name: "skew", Sentence: "shifts the wall clock that the subject's processes read, and no other clock",
 	Touches: "processes", Bites: "one process whose own clock_gettime, called in it, gave the shifted time; the detail has what it read",
-	Host: inject.Tracing + ", a subject that reads its clock by the vDSO", Lifts: true,
+	Host: inject.Tracing + ", a subject that reads its clock by the vDSO", Lifts: true, Alone: true,
 	Params: []param.Param{{Name: "offset", Type: param.Duration, Min: -int64(limit), Max: int64(limit), Step: int64(time.Second), Default: int64(time.Hour), Doc: "added to the true time; programs that it starts while skewed read the true one"}},
 	Probe:  inject.CanTrace,
 	Inject: func(ctx context.Context, t room.Target, with json.RawMessage) (room.Active, error) {

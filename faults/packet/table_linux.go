@@ -85,17 +85,18 @@ func (o *owned) count() (map[string]int64, error) {
 	return met, nil
 }
 
-// release closes the socket, with which the kernel takes the table away, and sees
-// that it did.
+// release removes the table and closes the socket, with which the kernel would
+// take it away too, only later; then it sees that it is gone.
 func (o *owned) release() error {
-	err := o.conn.CloseLasting()
+	o.conn.DelTable(o.table)
+	err := errors.Join(o.conn.Flush(), o.conn.CloseLasting())
 	look, newErr := nftables.New(nftables.WithNetNSFd(int(o.ns.Fd())))
 	if newErr != nil {
 		return errors.Join(err, newErr)
 	}
 	tables, listErr := look.ListTables()
 	if slices.ContainsFunc(tables, func(t *nftables.Table) bool { return t.Name == o.table.Name }) {
-		err = errors.Join(err, fmt.Errorf("table %s outlived its socket", o.table.Name))
+		err = errors.Join(err, fmt.Errorf("table %s is still there", o.table.Name))
 	}
 	return errors.Join(err, listErr)
 }

@@ -15,7 +15,7 @@ import (
 // on accepting connections up to the backlog, and nobody answers.
 var pause = room.Kind{
 	Name: "pause", Sentence: "stops the subject and its children (SIGSTOP) and lets them continue (SIGCONT)",
-	Touches: "processes", Bites: "one process that was stopped", Lifts: true,
+	Touches: "processes", Bites: "one process that was stopped", Lifts: true, Alone: true,
 	Inject: func(_ context.Context, t room.Target, _ json.RawMessage) (room.Active, error) {
 		if t.PID <= 0 {
 			return nil, errors.New("the subject's process can't be seen from here")

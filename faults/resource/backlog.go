@@ -18,7 +18,7 @@ import (
 // in time never fills it, so it goes with process.pause, resource.cpu or a burst.
 var backlog = room.Kind{
 	Name: "backlog-full", Sentence: "shortens the accept queue of the subject's listener, so that clients whom it does not accept at once are dropped by the kernel",
-	Touches: "drops", Lifts: true,
+	Touches: "drops", Lifts: true, Alone: true,
 	Bites: "one SYN, or end of a handshake, that the kernel dropped at the listener (its own drop counter)",
 	Host:  "root, Linux 5.6",
 	Params: []param.Param{{Name: "length", Type: param.Int, Unit: "connections", Min: 0, Max: 65535, Default: int64(0),

@@ -19,7 +19,7 @@ const period = 100_000
 // cpu is a processor quota.
 var cpu = room.Kind{
 	Name: "cpu", Sentence: "limits the subject's processor time to a percentage of one processor (cgroup quota, periods of 100 ms)",
-	Touches: "periods", Bites: "one period in which the kernel throttled the subject (nr_throttled)", Lifts: true,
+	Touches: "periods", Bites: "one period in which the kernel throttled the subject (nr_throttled)", Lifts: true, Alone: true,
 	Host:   "root and a cgroup with controller cpu",
 	Params: []param.Param{{Name: "percent", Type: param.Int, Unit: "% of one processor", Min: 1, Max: 100, Doc: "all its processes together"}},
 	Probe:  func() error { return cgroups("cpu") },

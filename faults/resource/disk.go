@@ -20,7 +20,7 @@ const inContainer = "/faultbed"
 // (ENOSPC), as on a disk whose blocks are used up before its inodes.
 var disk = room.Kind{
 	Name: "disk-full", Sentence: "fills a folder of the subject's: what it writes there fails for want of space",
-	Touches: "files", Lifts: true,
+	Touches: "files", Lifts: true, Alone: true,
 	Bites:  "one file that was opened for writing directly in the folder and closed with nothing written (inotify), while no block was free",
 	Host:   "root that may mount",
 	Params: []param.Param{{Name: "folder", Type: param.Text, Default: "spool", Doc: "below the subject's own folder ({{.Dir}} of its YAML); it exists; empty: that folder itself"}},

@@ -20,7 +20,7 @@ import (
 // /proc and is what bites are.
 var fdLimit = room.Kind{
 	Name: "fd-limit", Sentence: "lowers how many files each of the subject's processes may have open (soft RLIMIT_NOFILE)",
-	Touches: "connections", Lifts: true,
+	Touches: "connections", Lifts: true, Alone: true,
 	Bites: "one connection that stayed unaccepted from one look to the next (20 ms) while no descriptor below the limit was free, or was within the last second",
 	Host:  "root",
 	Params: []param.Param{

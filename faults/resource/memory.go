@@ -20,7 +20,7 @@ import (
 // next page that one asks for. So a limit near the use, and load, is what kills.
 var memory = room.Kind{
 	Name: "memory", Sentence: "limits the subject's memory (cgroup), so that what the load makes it need beyond ends in reclaim and then in an OOM kill",
-	Touches: "limit hits", Lifts: true,
+	Touches: "limit hits", Lifts: true, Alone: true,
 	Bites: "one time that the use met the limit (failcnt, or max of memory.events); the detail says how many processes were killed",
 	Host:  "root and a cgroup with controller memory",
 	Params: []param.Param{

@@ -15,7 +15,7 @@ import (
 // it, with EAGAIN: a subject that starts neither feels nothing.
 var pids = room.Kind{
 	Name: "pids", Sentence: "limits how many processes and threads the subject may have (cgroup)",
-	Touches: "forks", Lifts: true, Bites: "one process or thread that the kernel refused the subject (max of pids.events)",
+	Touches: "forks", Lifts: true, Alone: true, Bites: "one process or thread that the kernel refused the subject (max of pids.events)",
 	Host: "root and a cgroup with controller pids",
 	Params: []param.Param{{Name: "headroom", Type: param.Int, Unit: "tasks", Min: 0, Max: 1 << 20, Default: int64(0),
 		Doc: "so many more than there are at that moment"}},

@@ -16,7 +16,7 @@ import (
 // that it has keep theirs, so a pool hides the fault until it must grow.
 var ports = room.Kind{
 	Name: "ports-exhausted", Sentence: "leaves the subject's network namespace so few ephemeral ports that connections to the origin use them up",
-	Touches: "connects", Lifts: true, Runtimes: []string{"docker"},
+	Touches: "connects", Lifts: true, Alone: true, Runtimes: []string{"docker"},
 	Bites: "one connect to the origin, tried from the namespace while every port of the range was in use towards it, that the kernel refused for want of one (EADDRNOTAVAIL)",
 	Host:  "root",
 	Params: []param.Param{{Name: "ports", Type: param.Int, Unit: "ports", Min: 1, Max: 1 << 14,

@@ -31,6 +31,7 @@ type Kind struct {
 	Runtimes []string
 	Params   []param.Param
 	Lifts    bool // it has an end; otherwise it is an instant
+	Alone    bool // two of it can't act on one replica at a time: they set the same thing
 
 	// Probe is an error that says why this host can't have it; nil func: it always can.
 	Probe func() error

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"faultbed/faults"
+	"faultbed/faults/room"
 	"faultbed/faults/toxic"
 	"faultbed/fixtures/control"
 	"faultbed/fixtures/origin"
@@ -144,6 +145,13 @@ func (b *bench) under(ctx context.Context, g gauge, f func(addr string) error) e
 		}
 		return errors.Join(f(b.addr("toxic")), b.toxi.Lift(ctx, id, g.kind(), with))
 	}
+	if k, ok := faults.Room(g.kind()); ok {
+		active, err := k.Inject(ctx, b.target(ctx, id), with)
+		if err != nil {
+			return err
+		}
+		return errors.Join(f(b.addr("wire")), active.Lift(context.WithoutCancel(ctx)))
+	}
 	wf, err := faults.WireFault(id, g.kind(), with)
 	if err != nil {
 		return err
@@ -153,6 +161,16 @@ func (b *bench) under(ctx context.Context, g gauge, f func(addr string) error) e
 		return err
 	}
 	return errors.Join(f(b.addr("wire")), b.wire.Do(context.WithoutCancel(ctx), "lift", id, nil))
+}
+
+// target is the relay, as if it were a subject.
+func (b *bench) target(ctx context.Context, id string) room.Target {
+	t := room.Target{Fault: id, Run: b.nodes.Run, Node: "wire-back", Addr: b.addr("wire"), Origin: b.server.Addr().String(), Load: "127.0.0.1",
+		Seed: uint64(b.serial), Note: func(history.Event) {}}
+	if pong, err := b.bed["wire-back"].Control.Ping(ctx); err == nil {
+		t.PID = pong.PID
+	}
+	return t
 }
 
 // line is one connection to the server.

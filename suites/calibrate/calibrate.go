@@ -53,6 +53,9 @@ var gauges = []gauge{
 	{"process.pause", "for", "ms", ms, 50, nil, silences(20)},
 	{"process.signal", "late", "ms", ms, 0, nil, signalsLate(100)},
 	{"process.storm", "spacing", "ms", ms, 10, nil, spacings(100, 10*time.Millisecond)},
+	{"packet.delay", "delay", "ms", ms, 20, map[string]any{"side": "front", "direction": "out", "delay": "20ms"}, answers(100)},
+	{"packet.rate", "rate", "kB/s", 1, 1000, map[string]any{"side": "front", "direction": "out", "rate": 1000}, rates(10, 100_000)},
+	{"resource.cpu", "percent", "percent", 1, 20, map[string]any{"percent": 20}, cpuShares(3)},
 	{"load", "late", "ms", ms, 0, nil, pace},
 }
 

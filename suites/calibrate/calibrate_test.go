@@ -63,6 +63,7 @@ func TestMeasuring(t *testing.T) {
 		"wire.bandwidth rate": rates(2, 20_000), "wire.connection-rate rate": turns(2, 4), "wire chance": shares(2, 50), "toxic.latency latency": answers(3),
 		"toxic.latency jitter": halfWidths(1, 20), "toxic.bandwidth rate": rates(2, 20_000), "toxic.slicer delay": reads(10_000),
 		"process.pause for": silences(2), "process.signal late": signalsLate(5), "process.storm spacing": spacings(5, 10*time.Millisecond), "load late": pace,
+		"packet.delay delay": answers(3), "packet.rate rate": rates(2, 50_000), "resource.cpu percent": cpuShares(1),
 	}
 	for _, g := range gauges {
 		name := g.fault + " " + g.param

@@ -31,11 +31,7 @@ func silences(n int) measurement {
 		if !ok {
 			return nil, errors.New("no such fault")
 		}
-		pong, err := b.bed["wire-back"].Control.Ping(ctx)
-		if err != nil {
-			return nil, err
-		}
-		t := room.Target{Fault: "g", Run: b.nodes.Run, Node: "wire-back", PID: pong.PID, Note: func(history.Event) {}}
+		t := b.target(ctx, "g")
 		return again(n, func() (float64, error) { return silence(ctx, b, k, t, time.Duration(g.asked*ms)) })
 	}
 }
