@@ -40,7 +40,7 @@ check: build ## format, vet, lint and unit tests; no Docker
 	$(GO) test -short ./...
 
 .PHONY: test
-test: deps build ## all tests, unit to end-to-end, in both runtimes
+test: deps build ## all tests, unit to end-to-end; the default campaign in both runtimes, the catalogue as processes
 	$(GO) test -run '^$$' ./... >/dev/null # compile first: what measures must not share the machine with it
 	$(GO) test -p 1 -timeout 14m ./...
 	@if $(BIN)/faultbed doctor | grep -q '^ok   engine '; then \
@@ -62,6 +62,10 @@ pairs: deps build ## let faults of every two families overlap once: does the tes
 .PHONY: kills
 kills: deps build ## kill faultbed at 200 random moments of all fault families: is anything left after clean? (20 min)
 	FAULTBED_KILLS=200 $(GO) test -count 1 -v -parallel 3 -timeout 60m -run TestKilledInAnyFault ./cmd/faultbed
+
+.PHONY: stress
+stress: build ## 200 wire faults a second for 30 s over 200 connections, under the race detector
+	FAULTBED_STRESS=30s $(GO) test -race -count 1 -v -run Stress ./faults/wire
 
 .PHONY: h2spec
 h2spec: build ## hold every HTTP/2 subject against the conformance tests and their baselines (1 min)

@@ -42,8 +42,8 @@ type runFlags struct {
 
 func (f *runFlags) bind(cmd *cobra.Command) {
 	fl := cmd.Flags()
-	fl.StringSliceVar(&f.subjects, "subject", nil, "subjects: names, globs, or YAML files (default: the default campaign; faultbed list scenarios shows more)")
-	fl.StringSliceVar(&f.scenarios, "scenario", nil, "scenarios: names, globs such as 'drain/*', or YAML files (default: all built in)")
+	fl.StringSliceVar(&f.subjects, "subject", nil, "subjects: names, globs, or YAML files (default: all built in)")
+	fl.StringSliceVar(&f.scenarios, "scenario", nil, "scenarios: names, globs such as 'drain/*', or YAML files (default: the default campaign; faultbed list scenarios shows more)")
 	fl.Uint64Var(&f.seed, "seed", 1, "seed: the same seed gives the same plans, byte for byte")
 	fl.IntVar(&f.trials, "trials", 1, "trials of each scenario on each subject")
 	fl.BoolVar(&f.pairs, "interleave", true, "with several subjects and trials: execute trials as A B B A, so that compare RUN --subjects a,b has pairs")

@@ -54,7 +54,7 @@ func both(t *testing.T, f func(t *testing.T, name string, start starter)) {
 }
 
 // TestPythonFires hits one request after the other of one process, with a crowd
-// beside. With FAULTBED_SHOTS=100 and -v it prints the rows of docs/injector-python.md.
+// beside. With FAULTBED_SHOTS=100 and -v it prints the rows of docs/injector.md.
 func TestPythonFires(t *testing.T) {
 	both(t, func(t *testing.T, name string, start starter) {
 		s := start(t)

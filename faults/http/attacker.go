@@ -77,11 +77,12 @@ func (a *Attacker) Lift(id string) {
 	}
 	x.cancel()
 	x.all.Wait()
-	if n := x.seen[x.kind.Touches]; n > 0 {
-		a.emit(history.Event{Kind: history.Bite, ID: id, Count: n, Via: x.kind.Touches, Detail: x.told()})
+	bites, told := x.told()
+	if bites > 0 {
+		a.emit(history.Event{Kind: history.Bite, ID: id, Count: bites, Via: x.kind.Touches, Detail: told})
 		return
 	}
-	a.emit(history.Event{Kind: history.Note, ID: id, Detail: "the attack bit nothing: " + x.told()})
+	a.emit(history.Event{Kind: history.Note, ID: id, Detail: "the attack bit nothing: " + told})
 }
 
 // Close lifts all.
@@ -101,13 +102,15 @@ func (x *attack) saw(what string, n int64) {
 	x.mu.Unlock()
 }
 
-// told is every count, sorted.
-func (x *attack) told() string {
+// told is how often it bit, and every count, sorted. Who listens may still count.
+func (x *attack) told() (bites int64, all string) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
 	var out []string
 	for _, what := range slices.Sorted(maps.Keys(x.seen)) {
 		out = append(out, fmt.Sprintf("%s: %d", what, x.seen[what]))
 	}
-	return strings.Join(out, ", ")
+	return x.seen[x.kind.Touches], strings.Join(out, ", ")
 }
 
 // again is the time from a connection's end to the next dial: at most 200 of all

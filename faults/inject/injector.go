@@ -19,8 +19,9 @@ import (
 	"faultbed/reports/history"
 )
 
-// deadline is when an injector lets go by itself, whatever it was told.
-const deadline = 2 * time.Minute
+// deadline is when an injector lets go by itself, whatever it was told. It is longer
+// than any plan: a faultbed that dies ends the lease, long before.
+const deadline = 25 * time.Hour
 
 // injector is a running cmd/injector.
 type injector struct {

@@ -26,9 +26,14 @@ type supervisor struct {
 	mu     sync.Mutex
 	orders *json.Encoder
 	faults map[string]*supervised
+	failed chan struct{} // closed when why is set: it takes no orders, but lives on where it has put a filter
+	why    error
 	ended  chan struct{} // closed when err is set
 	err    error
 }
+
+// liftTime bounds a lift that nobody waits for any more.
+const liftTime = 10 * time.Second
 
 // supervised is one fault of it.
 type supervised struct {
@@ -64,10 +69,14 @@ func supervise(ctx context.Context, t room.Target, spec notify.Spec) (room.Activ
 	select {
 	case <-f.ready:
 		return f, nil
+	case <-s.failed:
+		return nil, s.why
 	case <-s.ended:
 		return nil, errors.Join(s.err, errors.New("injector: it ended before it was ready"))
 	case <-ctx.Done():
-		return nil, errors.Join(ctx.Err(), f.Lift(context.WithoutCancel(ctx)))
+		bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), liftTime)
+		defer cancel()
+		return nil, errors.Join(ctx.Err(), f.Lift(bounded))
 	}
 }
 
@@ -90,7 +99,7 @@ func startSupervisor(t room.Target) (*supervisor, error) {
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(program, "connect", "--pid="+strconv.Itoa(t.PID), "--deadline="+(24*time.Hour).String())
+	cmd := exec.Command(program, "connect", "--pid="+strconv.Itoa(t.PID), "--deadline="+deadline.String())
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "FAULTBED_RUN=" + t.Run}
 	apart(cmd)
 	var complaint bytes.Buffer
@@ -106,7 +115,7 @@ func startSupervisor(t room.Target) (*supervisor, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("injector: %w", err)
 	}
-	s := &supervisor{orders: json.NewEncoder(in), faults: map[string]*supervised{}, ended: make(chan struct{})}
+	s := &supervisor{orders: json.NewEncoder(in), faults: map[string]*supervised{}, failed: make(chan struct{}), ended: make(chan struct{})}
 	go func() {
 		defer close(s.ended)
 		err := errors.Join(line.Read(out, s.take), cmd.Wait())
@@ -114,7 +123,7 @@ func startSupervisor(t room.Target) (*supervisor, error) {
 		delete(supervisors.of, t.PID)
 		supervisors.Unlock()
 		if err != nil {
-			s.err = errors.Join(s.err, fmt.Errorf("injector: %w %s", err, strings.TrimSpace(complaint.String())))
+			s.err = errors.Join(s.why, fmt.Errorf("injector: %w %s", err, strings.TrimSpace(complaint.String())))
 		}
 	}()
 	return s, nil
@@ -127,7 +136,10 @@ func (s *supervisor) take(l line.Line) bool {
 	f := s.faults[l.Fault]
 	switch {
 	case l.Event == line.Failed || l.Event == line.Unsupported:
-		s.err = fmt.Errorf("injector: %s", l.Why)
+		if s.why == nil { // it says so once more when it ends
+			s.why = fmt.Errorf("injector: %s", l.Why)
+			close(s.failed)
+		}
 	case f == nil: // its inject was given up
 	case l.Event == line.Ready:
 		f.note(l, fmt.Sprintf("armed, longest of %d stops %v", l.Stops, time.Duration(l.Held)))
@@ -155,6 +167,8 @@ func (f *supervised) Lift(ctx context.Context) error {
 	select {
 	case <-f.gone:
 		return nil
+	case <-f.s.failed:
+		return f.s.why
 	case <-f.s.ended:
 		return f.unheard(err)
 	case <-ctx.Done():

@@ -129,6 +129,26 @@ func TestInsideDrop(t *testing.T) {
 	}
 }
 
+// TestInsideLosesCopies has what one fault sends again dropped by another's rule,
+// which sendto(2) says: a packet lost, and no failure of the first.
+func TestInsideLosesCopies(t *testing.T) {
+	p := newPair(t)
+	c := p.dial(t)
+	mustAsk(t, c, 100)
+	drop := p.inject(t, "drop", with{"direction": "out"})
+	delay := p.inject(t, "delay", with{"direction": "out", "delay": int64(1e6)}) // is met first: the last of equals
+	mustStall(t, c, 100)
+	delay()
+	drop()
+	c.SetDeadline(time.Now().Add(long))
+	if _, err := io.ReadFull(c, make([]byte, 100)); err != nil {
+		t.Error(err)
+	}
+	if len(p.events) != 2 {
+		t.Errorf("both should have bitten: %+v", p.events)
+	}
+}
+
 // TestUpload logs what delays do to throughput in each direction of a container.
 func TestUpload(t *testing.T) {
 	if testing.Short() {

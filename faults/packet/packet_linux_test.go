@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -343,7 +344,8 @@ func TestSubjectGone(t *testing.T) {
 func TestKilled(t *testing.T) {
 	b := newBed(t)
 	c := exec.Command(os.Args[0], "-test.run=^TestHelper$")
-	c.Env = append(os.Environ(), "PACKET_HELPER="+b.Origin+" "+b.Load)
+	mark := fmt.Sprintf("%08x", rand.Uint32())
+	c.Env = append(os.Environ(), "PACKET_HELPER="+b.Origin+" "+b.Load+" 20260101-000000-"+mark)
 	out, err := c.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -369,7 +371,7 @@ func TestKilled(t *testing.T) {
 		t.Error(err)
 	}
 	for _, table := range tables {
-		if strings.Contains(table.Name, "5e1fde5c") {
+		if strings.Contains(table.Name, mark) {
 			t.Errorf("left: %s", table.Name)
 		}
 	}
@@ -380,10 +382,10 @@ const inForce = "in force"
 // TestHelper is the faultbed that [TestKilled] kills.
 func TestHelper(t *testing.T) {
 	where := strings.Fields(os.Getenv("PACKET_HELPER"))
-	if len(where) == 0 {
+	if len(where) != 3 {
 		t.Skip("runs under TestKilled")
 	}
-	target := room.Target{Fault: "f1", Run: "20260101-000000-5e1fde5c", Origin: where[0], Addr: "127.1.2.3:80", Load: where[1], Note: func(history.Event) {}}
+	target := room.Target{Fault: "f1", Run: where[2], Origin: where[0], Addr: "127.1.2.3:80", Load: where[1], Note: func(history.Event) {}}
 	for _, name := range []string{"delay", "drop"} {
 		k := kind(t, name)
 		if _, err := k.Inject(context.Background(), target, defaults(k, nil)); err != nil {

@@ -225,18 +225,21 @@ func (q *queue) decide(r release) {
 	if r.copy == nil {
 		return
 	}
-	err := unix.SetsockoptInt(q.raw, unix.SOL_SOCKET, unix.SO_MARK, int(r.mark|q.mark))
-	if err == nil {
-		err = unix.Sendto(q.raw, r.copy, 0, &unix.SockaddrInet4{Addr: [4]byte(r.copy[16:20])})
+	if err := unix.SetsockoptInt(q.raw, unix.SOL_SOCKET, unix.SO_MARK, int(r.mark|q.mark)); err != nil {
+		q.failed = cmp.Or(q.failed, fmt.Errorf("mark a copy: %w", err))
+		return
 	}
-	if err != nil && !noWay(err) {
+	err := unix.Sendto(q.raw, r.copy, 0, &unix.SockaddrInet4{Addr: [4]byte(r.copy[16:20])})
+	if err != nil && !lost(err) {
 		q.failed = cmp.Or(q.failed, fmt.Errorf("copy: %w", err))
 	}
 }
 
-// noWay tells that the network was gone, which loses packets.
-func noWay(err error) bool {
-	return errors.Is(err, unix.ENETUNREACH) || errors.Is(err, unix.EHOSTUNREACH) || errors.Is(err, unix.ENETDOWN) || errors.Is(err, unix.ENODEV)
+// lost tells that what was sent is lost as packets may be: the network was gone, or
+// a rule, such as another fault's, dropped it on its way out (EPERM: NF_DROP).
+func lost(err error) bool {
+	return slices.ContainsFunc([]error{unix.EPERM, unix.ENETUNREACH, unix.EHOSTUNREACH, unix.ENETDOWN, unix.ENODEV},
+		func(way error) bool { return errors.Is(err, way) })
 }
 
 func (q *queue) tell(verdict []byte) {

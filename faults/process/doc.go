@@ -1,9 +1,12 @@
-// Package process is the room of faults on a subject's processes: signals in storms and sequences, pauses, kills, crash loops.
+// Package process is the room of faults that act on a subject's processes from
+// beside it: pauses, of a process with all below it.
 //
-// It describes and carries out; what a fault is made of is said in package room,
-// and when it acts is a plan's.
+// It describes and carries out. What a fault is made of is said in package room, and
+// when it acts is a plan's.
 //
-// It starts no process: restarts are the engine's.
+// Signals, storms and escalations of them, restarts, kills and crash loops are not
+// carried out here, though the catalogue calls them process.* too: they belong to a
+// replica's life and are the engine's (suites/scenario/process.go).
 // Start with [Kinds].
 package process
 

@@ -33,7 +33,7 @@ var backlog = room.Kind{
 		if err != nil {
 			return nil, err
 		}
-		if ls.diag, err = openDiag(t.PID); err != nil {
+		if ls.diag, err = openDiag(t); err != nil {
 			return nil, err
 		}
 		stop, err := watch(t, "drops", ls.drops)

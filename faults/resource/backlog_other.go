@@ -2,6 +2,8 @@
 
 package resource
 
+import "faultbed/faults/room"
+
 func sockLinks(int) map[string]int { return nil }
 
 func (l *listener) listen(int) error { return linux() }
@@ -11,7 +13,7 @@ func canGetFD() error { return nil } // root has said that it needs Linux
 // diag is not on this system.
 type diag struct{}
 
-func openDiag(int) (*diag, error) { return nil, linux() }
+func openDiag(room.Target) (*diag, error) { return nil, linux() }
 
 func (*diag) close() {}
 

@@ -231,9 +231,11 @@ func TestLeftovers(t *testing.T) {
 	h := fake(t, map[string]string{"proc/self/mountinfo": mountsV1,
 		"sys/fs/cgroup/cpu,cpuacct/" + name + "/cgroup.procs": "77\n", "sys/fs/cgroup/cpu,cpuacct/cgroup.procs": "",
 		"sys/fs/cgroup/memory/a/b/" + name + "/cgroup.procs": "", "sys/fs/cgroup/memory/a/b/cgroup.procs": "",
+		"sys/fs/cgroup/unified/cgroup.procs": "", "sys/fs/cgroup/unified/a/cgroup.procs": "", "sys/fs/cgroup/unified/a/cgroup.subtree_control": "pids\n",
+		"sys/fs/cgroup/unified/a/" + name + "/cgroup.procs":        "78\n",
 		"sys/fs/cgroup/memory/faultbed-x-subject-0-1/cgroup.procs": "", "sys/fs/cgroup/memory/docker/faultbed/cgroup.procs": ""}, nil)
 	ls, err := h.leftovers()
-	if err != nil || len(ls) != 2 {
+	if err != nil || len(ls) != 3 {
 		t.Fatalf("%+v, %v", ls, err)
 	}
 	for _, l := range ls {
@@ -244,8 +246,10 @@ func TestLeftovers(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if is, _ := readFile(h.path("sys/fs/cgroup/cpu,cpuacct"), "cgroup.procs"); is != "77" {
-		t.Errorf("what was in it went to %q", is)
+	for dir, want := range map[string]string{"cpu,cpuacct": "77", "unified": "78", "unified/a": ""} { // v2: to the root
+		if is, err := readFile(h.path("sys/fs/cgroup", dir), "cgroup.procs"); is != want || err != nil {
+			t.Errorf("%s has %q, %v, want %q", dir, is, err, want)
+		}
 	}
 	if ls, err := h.leftovers(); err != nil || len(ls) != 0 {
 		t.Errorf("%+v, %v are left", ls, err)

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"regexp"
+	"strings"
 
 	"faultbed/faults/room"
 )
@@ -49,7 +50,9 @@ func (h host) leftovers() ([]room.Leftover, error) {
 
 func remove(_ context.Context, l room.Leftover) error { return machine.remove(l) }
 
-// remove unmounts, or gives what is still in a cgroup back to the one above it.
+// remove unmounts, or gives what is still in a cgroup back to the one above it; in v2
+// to the hierarchy's root: one that hands controllers to its children, as that above
+// ours does, takes no processes (cgroups(7), "no internal processes").
 func (h host) remove(l room.Leftover) error {
 	if l.Kind == "mount" && marked.MatchString(l.Name) {
 		return unmount(l.ID)
@@ -57,5 +60,15 @@ func (h host) remove(l room.Leftover) error {
 	if l.Kind != "cgroup" || !marked.MatchString(filepath.Base(l.ID)) {
 		return nil
 	}
-	return h.dissolve(l.ID, filepath.Dir(l.ID))
+	ms, err := h.mounts("cgroup2")
+	if err != nil {
+		return err
+	}
+	home := filepath.Dir(l.ID)
+	for _, m := range ms {
+		if top := h.path(m.point); strings.HasPrefix(l.ID, top+"/") {
+			home = top
+		}
+	}
+	return h.dissolve(l.ID, home)
 }

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"syscall"
 
+	"faultbed/faults/room"
 	"golang.org/x/sys/unix"
 )
 
@@ -16,8 +17,8 @@ type diag struct {
 	fd int
 }
 
-func openDiag(pid int) (*diag, error) {
-	ns, err := enterNet(pid)
+func openDiag(t room.Target) (*diag, error) {
+	ns, err := enterNet(t)
 	if err != nil {
 		return nil, err
 	}

@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 
+	"faultbed/faults/apart"
 	"faultbed/faults/room"
 	"golang.org/x/sys/unix"
 )
@@ -26,25 +26,21 @@ type fullFolder struct {
 // inMounts runs f on a thread that has entered a mount namespace. For that it needs
 // a root and a working directory of its own, so it is never used again.
 func inMounts(ns *os.File, f func() error) error {
-	done := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread() // and never unlock
+	return apart.Run(func() error {
 		err := unix.Unshare(unix.CLONE_FS)
 		if err == nil {
 			err = unix.Setns(int(ns.Fd()), unix.CLONE_NEWNS)
 		}
 		if err != nil {
-			done <- fmt.Errorf("enter the subject's mount namespace: %w", err)
-			return
+			return fmt.Errorf("enter the subject's mount namespace: %w", err)
 		}
-		done <- f()
-	}()
-	return <-done
+		return f()
+	})
 }
 
 // fill mounts a file system that is full over a folder, with the folder's owner and mode.
 func fill(t room.Target, path string) (*fullFolder, error) {
-	ns, err := os.Open(fmt.Sprintf("/proc/%d/ns/mnt", t.PID))
+	ns, err := apart.Namespace(t.PID, "mnt", t.Container != "")
 	if err != nil {
 		return nil, err
 	}

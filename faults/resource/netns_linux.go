@@ -5,16 +5,17 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
-	"runtime"
 
+	"faultbed/faults/apart"
+	"faultbed/faults/room"
 	"golang.org/x/sys/unix"
 )
 
 // netns is the network namespace of a process. It lives on while it is open.
 type netns struct{ f *os.File }
 
-func enterNet(pid int) (*netns, error) {
-	f, err := os.Open(fmt.Sprintf("/proc/%d/ns/net", pid))
+func enterNet(t room.Target) (*netns, error) {
+	f, err := apart.Namespace(t.PID, "net", t.Container != "")
 	if err != nil {
 		return nil, err
 	}
@@ -26,16 +27,12 @@ func (n *netns) close() error { return n.f.Close() }
 // within runs f on a thread that has entered the namespace. The thread ends with f,
 // so that nothing else ever runs there.
 func (n *netns) within(f func() error) error {
-	done := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread() // and never unlock
+	return apart.Run(func() error {
 		if err := unix.Setns(int(n.f.Fd()), unix.CLONE_NEWNET); err != nil {
-			done <- fmt.Errorf("enter the subject's network namespace: %w", err)
-			return
+			return fmt.Errorf("enter the subject's network namespace: %w", err)
 		}
-		done <- f()
-	}()
-	return <-done
+		return f()
+	})
 }
 
 // errNoPort is a connect for which the kernel has no ephemeral port.

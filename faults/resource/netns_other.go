@@ -5,6 +5,8 @@ package resource
 import (
 	"errors"
 	"net/netip"
+
+	"faultbed/faults/room"
 )
 
 // netns is not on this system.
@@ -12,7 +14,7 @@ type netns struct{}
 
 var errNoPort = errors.New("no port is left")
 
-func enterNet(int) (*netns, error) { return nil, linux() }
+func enterNet(room.Target) (*netns, error) { return nil, linux() }
 
 func (*netns) close() error { return nil }
 

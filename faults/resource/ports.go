@@ -44,7 +44,7 @@ var ports = room.Kind{
 		if err != nil {
 			return nil, fmt.Errorf("the origin's address: %w", err)
 		}
-		ns, err := enterNet(t.PID)
+		ns, err := enterNet(t)
 		if err != nil {
 			return nil, err
 		}

@@ -258,7 +258,7 @@ func TestBacklogOverflows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if ls.diag, err = openDiag(os.Getpid()); err != nil {
+	if ls.diag, err = openDiag(room.Target{PID: os.Getpid()}); err != nil {
 		t.Fatal(err)
 	}
 	defer ls.diag.close()
@@ -313,7 +313,7 @@ func TestPortsRunOut(t *testing.T) {
 	t.Cleanup(func() { c.Process.Kill(); c.Wait() })
 	b := newBed(t, ports, c.Process.Pid)
 	b.Origin = "127.0.0.1:9000"
-	ns, err := enterNet(c.Process.Pid)
+	ns, err := enterNet(b.Target)
 	if err != nil {
 		t.Fatal(err)
 	}

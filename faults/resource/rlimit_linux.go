@@ -3,9 +3,9 @@ package resource
 import (
 	"fmt"
 	"os"
-	"runtime"
 	"syscall"
 
+	"faultbed/faults/apart"
 	"golang.org/x/sys/unix"
 )
 
@@ -35,7 +35,8 @@ func setSoftLimit(pid int, n uint64) error {
 	return nil
 }
 
-// asOwner runs f on a thread whose real user and group are the process's: without
+// asOwner runs f on a thread whose real user and group are the process's, and which
+// ends with these changed ids: without
 // CAP_SYS_RESOURCE, which root in a container or a virtual machine may lack, the
 // kernel lets only the same user change limits (prlimit(2)).
 func asOwner(pid int, f func() error) error {
@@ -44,19 +45,14 @@ func asOwner(pid int, f func() error) error {
 		return err
 	}
 	owner := st.Sys().(*syscall.Stat_t)
-	done := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread() // and never unlock: the thread ends with its changed ids
-		done <- func() error {
-			const keep = ^uintptr(0) // the effective ids stay
-			if _, _, e := unix.RawSyscall(unix.SYS_SETRESGID, uintptr(owner.Gid), keep, keep); e != 0 {
-				return fmt.Errorf("setresgid: %w", e)
-			}
-			if _, _, e := unix.RawSyscall(unix.SYS_SETRESUID, uintptr(owner.Uid), keep, keep); e != 0 {
-				return fmt.Errorf("setresuid: %w", e)
-			}
-			return f()
-		}()
-	}()
-	return <-done
+	return apart.Run(func() error {
+		const keep = ^uintptr(0) // the effective ids stay
+		if _, _, e := unix.RawSyscall(unix.SYS_SETRESGID, uintptr(owner.Gid), keep, keep); e != 0 {
+			return fmt.Errorf("setresgid: %w", e)
+		}
+		if _, _, e := unix.RawSyscall(unix.SYS_SETRESUID, uintptr(owner.Uid), keep, keep); e != 0 {
+			return fmt.Errorf("setresuid: %w", e)
+		}
+		return f()
+	})
 }

@@ -21,12 +21,30 @@ func bounded(v *View) []Violation {
 // acted is from the first fault's begin to the last one's end; 0 if none began.
 func (v *View) acted() (from, to int64) {
 	for _, w := range v.Windows {
-		if w.From != 0 && (from == 0 || w.From < from) {
+		if w.From == 0 {
+			continue // it never acted
+		}
+		if from == 0 || w.From < from {
 			from = w.From
 		}
 		to = max(to, w.To)
 	}
 	return from, to
+}
+
+// Unbounded says why a grant of memory or processor time can't be judged, or
+// nothing.
+func (v *View) Unbounded() string {
+	from, to := v.acted()
+	switch e := v.Plan.Expect; {
+	case from == 0:
+		return ""
+	case e.MaxRSS > 0 && len(v.around(history.Usage, from, to)) < 2:
+		return "the subject's memory could not be seen while faults acted"
+	case e.MaxCPU > 0 && len(v.around(history.Spent, from, to)) < 2:
+		return "the subject's processor time could not be seen while faults acted"
+	}
+	return ""
 }
 
 // around lists the looks of a kind at the subject from the last before an interval

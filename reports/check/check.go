@@ -387,13 +387,19 @@ func survives(v *View) []Violation {
 // told tells whether the process that exited had been sent a signal; one to its
 // predecessor under the same name does not count.
 func (v *View) told(exit history.Event) bool {
-	var since int64
-	for _, e := range v.Fault {
-		if e.Kind == history.Start && e.Node == exit.Node && e.T <= exit.T {
-			since = e.T
+	since := v.started(exit)
+	return slices.ContainsFunc(v.Signals, func(s history.Event) bool { return s.Node == exit.Node && s.T >= since && s.T <= exit.T })
+}
+
+// started is when the instance started that an event is about: the last one of its
+// node before it.
+func (v *View) started(e history.Event) (at int64) {
+	for _, s := range v.Fault {
+		if s.Kind == history.Start && s.Node == e.Node && s.T <= e.T {
+			at = s.T
 		}
 	}
-	return slices.ContainsFunc(v.Signals, func(s history.Event) bool { return s.Node == exit.Node && s.T >= since && s.T <= exit.T })
+	return at
 }
 
 func bySignal(e history.Event) string {

@@ -199,10 +199,11 @@ func stragglers(v *View) []Violation {
 }
 
 // diedBySIGKILL tells whether an orphan's subject, or the one that was on a port,
-// was killed by the bed or a fault.
+// was killed by the bed or a fault; a predecessor's death does not count.
 func (v *View) diedBySIGKILL(e history.Event) bool {
+	since := v.started(e)
 	return slices.ContainsFunc(slices.Concat(v.Killed, v.Signals), func(k history.Event) bool {
-		return k.Node == e.Node && k.T <= e.T && (k.Kind == history.Killed || k.Signal == "KILL")
+		return k.Node == e.Node && k.T >= since && k.T <= e.T && (k.Kind == history.Killed || k.Signal == "KILL")
 	})
 }
 

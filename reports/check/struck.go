@@ -20,14 +20,19 @@ func Struck(bite history.Event) string {
 	return id
 }
 
-// beside tells whether faults hit single requests, and this one was none of them:
-// then it is a bystander.
+// beside tells whether faults hit single requests, this one was none of them, and
+// no other fault acted meanwhile: then it is a bystander.
 func (v *View) beside(x *Exchange) bool {
-	var struck []string
+	single := map[string]bool{} // faults that hit single requests
 	for _, e := range v.Fault {
-		if id := Struck(e); id != "" {
-			struck = append(struck, id)
+		if id := Struck(e); id == x.Arrival.ID && id != "" {
+			return false
+		} else if id != "" {
+			single[e.ID] = true
 		}
 	}
-	return len(struck) > 0 && !slices.Contains(struck, x.Arrival.ID)
+	from, to := v.Span(x)
+	return len(single) > 0 && !slices.ContainsFunc(v.Windows, func(w Window) bool {
+		return !single[w.Fault.ID] && w.From != 0 && w.From <= to && from <= w.To
+	})
 }

@@ -186,6 +186,9 @@ func invalidity(v *check.View, j Trial) []string {
 	for _, e := range slices.Concat(v.Fault, errorsOf(v.Client)) {
 		add(e.Kind == history.Error, "%s: %s", e.Node, e.Detail)
 	}
+	if why := v.Unbounded(); why != "" {
+		add(true, "%s", why)
+	}
 	e := v.Plan.Expect
 	add((len(e.Concurrent) > 0 || e.Ends != "") && len(v.Concurrent()) == 0, "no request was in flight at the origin when the crash struck")
 	for _, late := range lateReplicas(v) {

@@ -143,7 +143,7 @@ func (b *bench) under(ctx context.Context, g gauge, f func(addr string) error) e
 		if err := b.toxi.Inject(ctx, id, g.kind(), with, 1); err != nil {
 			return err
 		}
-		return errors.Join(f(b.addr("toxic")), b.toxi.Lift(ctx, id, g.kind(), with))
+		return errors.Join(f(b.addr("toxic")), b.toxi.Lift(context.WithoutCancel(ctx), id, g.kind(), with))
 	}
 	if k, ok := faults.Room(g.kind()); ok {
 		active, err := k.Inject(ctx, b.target(ctx, id), with)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -27,25 +28,41 @@ func lockPath(run string) string { return tmpPath(run) + ".lock" }
 // tmpPath is the folder of a run's files in the process runtime.
 func tmpPath(run string) string { return filepath.Join(place, "faultbed-"+run) }
 
+// lock makes the run one that lives, until the file is closed. Between open and
+// flock another faultbed may take the run for dead and remove the file: then that
+// lock is nobody's, and it is made again.
 func lock(run string) (*os.File, error) {
-	f, err := os.OpenFile(lockPath(run), os.O_CREATE|os.O_RDWR, 0o644)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrEnvironment, err)
-	}
-	// It waits for nobody but one that asks just now whether the run lives.
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
+	for {
+		f, err := os.OpenFile(lockPath(run), os.O_CREATE|os.O_RDWR, 0o644)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrEnvironment, err)
+		}
+		// It waits for nobody but one that asks just now whether the run lives.
+		if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
+			f.Close()
+			return nil, fmt.Errorf("%w: lock of run %s: %w", ErrEnvironment, run, err)
+		}
+		if isAt(f, lockPath(run)) {
+			return f, nil
+		}
 		f.Close()
-		return nil, fmt.Errorf("%w: lock of run %s: %w", ErrEnvironment, run, err)
 	}
-	return f, nil
+}
+
+// isAt tells whether a path leads to an open file.
+func isAt(f *os.File, path string) bool {
+	open, err := f.Stat()
+	there, bad := os.Stat(path)
+	return err == nil && bad == nil && os.SameFile(open, there)
 }
 
 // Alive tells whether the faultbed of a run still lives. The lock is asked for
-// shared, so that two who ask don't take each other for the run.
+// shared, so that two who ask don't take each other for the run. One whose lock
+// can't be opened, for want of descriptors or of the right to, is not taken for dead.
 func Alive(run string) bool {
 	f, err := os.Open(lockPath(run))
 	if err != nil {
-		return false
+		return !errors.Is(err, fs.ErrNotExist)
 	}
 	defer f.Close()
 	return errors.Is(syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB), syscall.EWOULDBLOCK)
@@ -83,12 +100,12 @@ func leftovers(ctx context.Context, e *engine.Engine) ([]engine.Leftover, error)
 	if err != nil {
 		return nil, err
 	}
-	fs, err := files()
+	fi, err := files()
 	if err != nil {
 		return nil, err
 	}
 	ms, err := marks(ctx)
-	return dead(slices.Concat(ls, ps, fs, ms), lived), err
+	return dead(slices.Concat(ls, ps, fi, ms), lived), err
 }
 
 // marks are what faults left on this machine outside any subject.
@@ -166,9 +183,32 @@ func Clean(ctx context.Context, ls []engine.Leftover) ([]engine.Leftover, error)
 	errs = append(errs, unmark(ctx, ls)) // after the processes that the marks are about
 	for _, l := range ls {
 		if l.Kind == "file" {
-			errs = append(errs, os.RemoveAll(l.ID))
+			errs = append(errs, discard(l.ID))
 		}
 	}
 	left, err := Leftovers(ctx)
 	return left, errors.Join(append(errs, err)...)
+}
+
+// discard removes a run's file or folder. A lock is removed only by who holds it, so
+// that one which was taken since it was listed stays.
+func discard(path string) error {
+	if filepath.Ext(path) != ".lock" {
+		return os.RemoveAll(path)
+	}
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	defer f.Close()
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) || err == nil && !isAt(f, path) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("lock %s: %w", path, err)
+	}
+	return os.Remove(path)
 }

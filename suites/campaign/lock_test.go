@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"faultbed/fixtures/engine"
 )
@@ -99,5 +100,47 @@ func TestOutMustBeNewOrEmpty(t *testing.T) {
 	must(t, os.WriteFile(file, nil, 0o644))
 	if err := makeOut(file); !errors.Is(err, ErrInput) {
 		t.Errorf("a file: %v", err)
+	}
+}
+
+// TestALockThatIsRemovedIsMadeAgain: another faultbed takes the run for dead between
+// its open and its flock.
+func TestALockThatIsRemovedIsMadeAgain(t *testing.T) {
+	run, other := locked(t) // its flock keeps ours waiting
+	got := make(chan *os.File, 1)
+	go func() {
+		f, err := lock(run)
+		if err != nil {
+			t.Error(err)
+		}
+		got <- f
+	}()
+	time.Sleep(50 * time.Millisecond)
+	must(t, os.Remove(lockPath(run)))
+	must(t, other.Close())
+	f := <-got
+	defer f.Close()
+	if !isAt(f, lockPath(run)) || !Alive(run) {
+		t.Error("the lock is on a file that was removed")
+	}
+	must(t, discard(lockPath(run)))
+	if !Alive(run) {
+		t.Error("a lock that is held was removed")
+	}
+	must(t, f.Close())
+	must(t, discard(lockPath(run)))
+	must(t, discard(lockPath(run)))
+	if _, err := os.Stat(lockPath(run)); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a lock that nobody holds stays: %v", err)
+	}
+}
+
+// TestALockThatCantBeOpenedIsNotDead: here too many links lead to it.
+func TestALockThatCantBeOpenedIsNotDead(t *testing.T) {
+	run := NewRunID()
+	must(t, os.Symlink(filepath.Base(lockPath(run)), lockPath(run)))
+	defer os.Remove(lockPath(run))
+	if !Alive(run) {
+		t.Error("taken for dead")
 	}
 }

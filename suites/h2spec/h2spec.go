@@ -116,6 +116,11 @@ func Run(ctx context.Context, root, dir string, subjects ...string) (out []Resul
 		}
 		out = append(out, Compare(b, cases))
 	}
+	for _, s := range all {
+		if !slices.ContainsFunc(out, func(r Result) bool { return r.Subject == s.Name }) {
+			return out, fmt.Errorf("%s: it can't be had in the process runtime here", s.Name)
+		}
+	}
 	return out, nil
 }
 

@@ -185,6 +185,9 @@ const deathTime = 5 * time.Second
 
 // slay kills a replica with all its processes and notes its death, seen, as a bite.
 func (t *trial) slay(ctx context.Context, rep *replica, f history.Fault) error {
+	if ended(rep) {
+		return nil // its pid may be another's by now
+	}
 	begun := history.Now()
 	below := stopped(rep.pid)
 	for _, pid := range below {
@@ -204,7 +207,7 @@ func (t *trial) slay(ctx context.Context, rep *replica, f history.Fault) error {
 		return errors.New("the subject outlived SIGKILL")
 	}
 	if rep.exit.Signal == "KILL" {
-		t.note(history.Event{Kind: history.Bite, Node: fmt.Sprintf("subject-%d", rep.index), ID: f.ID, Count: 1 + int64(len(below)), Via: "processes", Detail: "died of SIGKILL"})
+		t.note(history.Event{Kind: history.Bite, Node: fmt.Sprintf("subject-%d", rep.index), ID: f.ID, Count: 1 + died(below), Via: "processes", Detail: "died of SIGKILL"})
 	}
 	return nil
 }
@@ -216,6 +219,16 @@ func stopped(pid int) []int {
 		return nil
 	}
 	return pidfd.Descendants(pid)
+}
+
+// died counts those processes that are gone or zombies, waiting up to 1 s for all.
+func died(pids []int) (n int64) {
+	for limit := time.Now().Add(time.Second); ; time.Sleep(time.Millisecond) {
+		left := len(pidfd.Living(pids))
+		if left == 0 || time.Now().After(limit) {
+			return int64(len(pids) - left)
+		}
+	}
 }
 
 func ended(rep *replica) bool {

@@ -55,6 +55,9 @@ func Here(s *Scenario, runtime string) (bool, string) {
 		if len(k.Runtimes) > 0 && !slices.Contains(k.Runtimes, runtime) {
 			return false, fmt.Sprintf("%s can't be had in the %s runtime", f.Fault, runtime)
 		}
+		if strings.HasPrefix(f.Fault, "packet.") && runtime == "process" && s.Replicas > 1 {
+			return false, f.Fault + " can't tell replicas apart in the process runtime: they share the machine's address"
+		}
 		if k.By != faults.Host { // the node on which it would act decides
 			continue
 		}

@@ -322,7 +322,7 @@ func TestACrashBringsItsRequest(t *testing.T) {
 // is expected of it reaches the plan.
 func TestACrashChoosesItsConnection(t *testing.T) {
 	for over, want := range map[string]history.Arrival{"pooled": {}, "new": {Over: "new"}, "lane": {Lane: 1}, "h2": {Over: "h2"}} {
-		p := plan(t, yaml(t, "duration: 1s\nload: [{class: short, rate: 10, connections: 1}]\nfaults:\n  - {fault: crash.panic, at: 300ms, with: {over: "+over+"}}\n"+
+		p := plan(t, yaml(t, "duration: 1s\nload: [{class: short, rate: 10, connections: 1}]\nfaults:\n  - {fault: crash.panic, at: 300ms, with: {over: "+over+"}}\n  - {fault: crash.spin, at: 400ms}\n"+
 			"expect: {faulty: [eof], again: [timeout], concurrent: [ok], ends: before, exit: [2]}\n"), 1)
 		i := slices.IndexFunc(p.Arrivals, func(a history.Arrival) bool { return a.Class == history.Crash })
 		if i < 0 || p.Arrivals[i].Over != want.Over || p.Arrivals[i].Lane != want.Lane || p.TLS != (over == "h2") {

@@ -21,6 +21,10 @@ const liftTime = 10 * time.Second
 
 // enter begins a fault of a room and keeps it for its lift.
 func (t *trial) enter(ctx context.Context, f history.Fault, k room.Kind) error {
+	if rep, err := t.replica(f.Replica); err == nil && ended(rep) {
+		t.note(history.Event{Kind: history.Note, ID: f.ID, Detail: fmt.Sprintf("%s: the subject had ended before", f.Kind)})
+		return nil // its pid may be another's by now
+	}
 	begun := history.Now()
 	tg, err := t.target(f)
 	if err != nil {

@@ -3,6 +3,7 @@ package scenario
 import (
 	"bufio"
 	"cmp"
+	"encoding/json"
 	"errors"
 	"faultbed/fixtures/raw"
 	"faultbed/fixtures/script"
@@ -261,10 +262,22 @@ func (s *Scenario) check() error {
 			return err
 		}
 	}
+	if s.Expect.Ends != "" && !slices.ContainsFunc(s.Faults, FaultItem.takesTime) {
+		return s.doc.Errorf("$.expect.ends", "no crash of the list takes a time (parameter seconds) that requests could end before or after")
+	}
 	if s.Engine == Timeline && len(s.Load) == 0 {
 		return s.doc.Errorf("$.name", "without load nothing would be measured: name at least one item under load")
 	}
 	return nil
+}
+
+// takesTime tells whether a fault is a crash with a time of its own.
+func (f FaultItem) takesTime() bool {
+	with, err := faults.Validate(f.Fault, f.With)
+	var w struct {
+		Seconds int64 `json:"seconds"`
+	}
+	return err == nil && json.Unmarshal(with, &w) == nil && strings.HasPrefix(f.Fault, "crash.") && w.Seconds > 0
 }
 
 // checkReach refuses a fault that waits for a byte that no body of the load has.

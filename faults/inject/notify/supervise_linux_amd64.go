@@ -51,7 +51,8 @@ type supervisor struct {
 // Supervise installs the filter in the processes and carries orders out: READY for
 // each that begins, FIRED for each call that it answered, DETACHED when it is lifted.
 // When the orders end all are lifted. Every other call is let through, until the last
-// of the processes has ended: only then does it return, so it must be left to run.
+// of the processes has ended: only then does it return, so it must be left to run. If
+// not all of them could have the filter it says FAILED at once and takes no orders.
 func Supervise(pids []int, orders <-chan Order, say func(line.Line)) error {
 	s := &supervisor{say: say, pid: pids[0]}
 	var (

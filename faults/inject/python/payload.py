@@ -100,6 +100,7 @@ def install():
         elif base is web.RequestHandler and not of_application(getattr(thing, "_request_handler", None)):
             n += replace(thing, "_request_handler") and 0
     if not n:
+        unwrap()
         return why("no aiohttp application or server in the program")
     word(8, n)
     sys.modules["_faultbed_%d" % PAGE] = self

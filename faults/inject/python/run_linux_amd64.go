@@ -26,8 +26,10 @@ const (
 )
 
 // Run wraps the handlers of a program, says FIRED for each request that is hit, and
-// unwraps them when ctx ends or enough were hit. It says READY once the program confirmed that they are
-// wrapped, and DETACHED when it confirmed that they are not, or has ended.
+// unwraps them when ctx ends or enough were hit. It says READY once the program
+// confirmed that they are wrapped, and DETACHED when it confirmed that they are not,
+// or has ended. If the program confirms nothing in time that is an error, and both
+// calls stay queued: whenever it runs the one that wraps, the next unwraps.
 func Run(ctx context.Context, pid int, s Spec, say func(line.Line)) error {
 	at, err := functions(pid, "Py_AddPendingCall", "PyRun_SimpleString")
 	if err != nil {
@@ -71,10 +73,12 @@ func (r *runner) report() {
 	}
 }
 
-// remove unwraps, unless the program has ended.
+// remove unwraps, unless the program has ended or could not wrap. What is only queued
+// may be run later, so its end is queued behind it: pending calls are first in, first
+// out.
 func (r *runner) remove() error {
 	var err error
-	if !r.end.Within(0) && r.page.word(atState) == installed {
+	if !r.end.Within(0) && r.page.word(atState) != failed {
 		if err = r.queue(false); err == nil {
 			err = r.await(removed)
 		}

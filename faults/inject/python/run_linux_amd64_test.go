@@ -245,3 +245,36 @@ func TestNoAiohttp(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestLate: a program that stands still runs what was queued only after it was given
+// up, and is left as it was.
+func TestLate(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
+	const stands = patience + time.Second
+	cmd, addr := start(t, strings.Replace(programs["application"], "async def plain(request):", fmt.Sprintf(`import time
+async def plain(request):
+    if request.path == "/stand": time.sleep(%v)
+   `, stands.Seconds()), 1))
+	stood := make(chan error, 1)
+	go func() {
+		_, _, err := get(addr, "/stand")
+		stood <- err
+	}()
+	time.Sleep(100 * time.Millisecond)
+	out := &said{ready: make(chan struct{})}
+	err := Run(context.Background(), cmd.Process.Pid, Spec{Act: Raise, Addr: addr}, out.say)
+	if errors.Is(err, unix.EPERM) {
+		t.Skip(err)
+	}
+	if err == nil || len(out.lines) != 1 || out.lines[0].Event != line.Detached {
+		t.Errorf("it said %+v, and ended with %v; want an error, and that it let go once the program had confirmed", out.lines, err)
+	}
+	if err := <-stood; err != nil {
+		t.Error(err)
+	}
+	if status, _, err := get(addr, "/"); status != 200 {
+		t.Errorf("status %d, %v afterwards", status, err)
+	}
+}

@@ -109,8 +109,10 @@ func field(pid, tid int, name string) string {
 // siCode is si_code of the signal that a thread stopped for (sigaction(2)).
 func siCode(tid int) (int32, error) {
 	var info [128]byte
-	if err := ptrace(unix.PTRACE_GETSIGINFO, tid, 0, uintptr(unsafe.Pointer(&info))); err != nil {
-		return 0, err
+	// The pointer becomes a number in the call itself (package unsafe, rule 4): through
+	// ptrace, which moves the stack where it grows, it might be an old one.
+	if _, _, e := unix.RawSyscall6(unix.SYS_PTRACE, unix.PTRACE_GETSIGINFO, uintptr(tid), 0, uintptr(unsafe.Pointer(&info)), 0, 0); e != 0 {
+		return 0, e
 	}
 	return int32(binary.NativeEndian.Uint32(info[8:])), nil
 }

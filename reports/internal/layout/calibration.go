@@ -21,13 +21,13 @@ func Calibrated(c *history.Calibration) string {
 }
 
 // Setting writes what was asked and how exactly such is kept: "pause 50 ms; on this
-// host off by +0.30 ms (p50), +0.90 ms (p99), calibrated 2026-11-28".
+// host, between processes, off by +0.30 ms (p50), +0.90 ms (p99), calibrated 2026-11-28".
 func Setting(s verdict.Setting, c *history.Calibration) string {
 	unit := " " + s.Gauge.Unit
 	if s.Gauge.Unit == "share" {
 		unit = ""
 	}
-	return fmt.Sprintf("%s %.6g%s; on this host off by %s (p50), %s (p99), calibrated %s", s.Param, s.Asked, unit,
+	return fmt.Sprintf("%s %.6g%s; on this host, between processes, off by %s (p50), %s (p99), calibrated %s", s.Param, s.Asked, unit,
 		off(s.Gauge, s.Gauge.Off50), off(s.Gauge, s.Gauge.Off99), c.Date.Format("2006-01-02"))
 }
 
