@@ -236,17 +236,17 @@ func TestFilesRunOut(t *testing.T) {
 	}
 	b.await("the server listens", dial)
 	lift := b.inject(fdLimit, `{"headroom":2}`)
-	for range 5 {
+	for range 9 {
 		dial()
 	}
-	b.await("connections wait", func() bool { return b.bites() >= 3 })
+	b.await("connections wait", func() bool { return b.bites() >= 5 }) // of 7, less what was open for a moment as the limit was set
 	lift()
 	b.await("none waits any more", func() bool {
 		ss, err := sockets(c.Process.Pid)
 		return err == nil && len(waiting(ss, netip.MustParseAddrPort(b.Addr))) == 0
 	})
-	if n := b.bites(); n > 4 { // the first client may have been accepted late
-		t.Errorf("%d bites, want 3: five clients, two places", n)
+	if n := b.bites(); n > 8 { // the first client may have been accepted late
+		t.Errorf("%d bites, want 7: nine clients, two places", n)
 	}
 }
 

@@ -1,16 +1,8 @@
-// Package catalogue runs the scenarios of fixtures/catalogue: one or more for each
+// Package catalogue tests the scenarios of fixtures/catalogue: one or more for each
 // fault, which the default campaign leaves out because it has to be short.
 //
-// A fault that this host can't have is skipped with its reason, and the skip is in
-// the manifest. What happens stands in fixtures/catalogue/*.yaml. One trial whose
-// fault bit nothing is undecided; the suite's test wants of each family that its
-// faults bit. Start with [Specs].
+// It has tests only. TestSuite runs every scenario on the reference proxy, as a gate
+// would: what fails has to fail again. TestPairs lets faults of every two families
+// overlap (make pairs) and looks at the testbed, not at the subject. A fault that
+// this host can't have is skipped with its reason, in the log and in the manifest.
 package catalogue
-
-import (
-	"faultbed/suites/campaign"
-	"faultbed/suites/spec"
-)
-
-// Specs declares the specs of all its groups for a campaign.
-func Specs(c *campaign.Campaign) { spec.Each(c, nil) }

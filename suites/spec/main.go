@@ -3,7 +3,6 @@ package spec
 import (
 	"cmp"
 	"context"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -27,26 +26,17 @@ const minDecided = 0.8
 // unset), with the subjects that are named, or those in FAULTBED_SUBJECTS (a
 // comma list).
 func Main(t *testing.T, group string, specs func(*campaign.Campaign), subjects ...string) {
-	all(t, fixtures.Scenarios, "scenarios", func(s *scenario.Scenario) bool { return s.Group() == group }, group, specs, subjects)
-}
-
-// All runs the specs of every scenario in a folder.
-func All(t *testing.T, from fs.FS, dir string, specs func(*campaign.Campaign), subjects ...string) {
-	all(t, from, dir, func(*scenario.Scenario) bool { return true }, dir, specs, subjects)
-}
-
-func all(t *testing.T, from fs.FS, dir string, want func(*scenario.Scenario) bool, title string, specs func(*campaign.Campaign), subjects []string) {
 	if testing.Short() {
 		t.Skip("end to end: not with -short")
 	}
 	opt := campaign.Options{Seed: 1, Trials: 1, Runtime: cmp.Or(os.Getenv("FAULTBED_RUNTIME"), "process"),
 		Out: filepath.Join(t.TempDir(), "run"), Slots: 2}
-	found, err := scenario.LoadFS(from, dir)
+	all, err := scenario.LoadFS(fixtures.Scenarios, "scenarios")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, s := range found {
-		if want(s) {
+	for _, s := range all {
+		if s.Group() == group {
 			opt.Scenarios = append(opt.Scenarios, s)
 		}
 	}
@@ -54,7 +44,7 @@ func all(t *testing.T, from fs.FS, dir string, want func(*scenario.Scenario) boo
 		t.Fatal(err)
 	}
 	opt.Subjects = only(opt.Subjects, cmp.Or(os.Getenv("FAULTBED_SUBJECTS"), strings.Join(subjects, ",")))
-	run(t, title, opt, specs)
+	run(t, group, opt, specs)
 }
 
 func only(specs []*proxy.Spec, names string) []*proxy.Spec {

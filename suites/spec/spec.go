@@ -47,16 +47,13 @@ func Group(c *campaign.Campaign, group, text string, also Also) {
 
 // Others declares the specs of scenarios that belong to none of the groups: a
 // user's own.
-func Others(c *campaign.Campaign, groups ...string) { Each(c, nil, groups...) }
-
-// Each declares the specs of every group but those.
-func Each(c *campaign.Campaign, also Also, groups ...string) {
+func Others(c *campaign.Campaign, groups ...string) {
 	seen := map[string]bool{}
 	for _, p := range c.Plans {
 		g, _, _ := strings.Cut(p.Scenario, "/")
 		if !slices.Contains(groups, g) && !seen[g] {
 			seen[g] = true
-			Group(c, g, g, also)
+			Group(c, g, g, nil)
 		}
 	}
 }
