@@ -69,7 +69,7 @@ func measure(t *testing.T, all []*scenario.Scenario, trials int) verdict.Result 
 	ctx, cancel := context.WithTimeout(t.Context(), 12*time.Minute)
 	defer cancel()
 	c, err := campaign.Open(ctx, campaign.Options{Scenarios: all, Subjects: []*proxy.Spec{subject(t, "go")}, Seed: 1, Trials: trials,
-		Runtime: runtime, Out: filepath.Join(t.TempDir(), "run"), Slots: 2})
+		Runtime: runtime, Out: filepath.Join(t.TempDir(), "run"), Slots: 4})
 	if err != nil {
 		t.Fatal(err)
 	}

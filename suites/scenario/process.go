@@ -185,8 +185,9 @@ const deathTime = 5 * time.Second
 
 // slay kills a replica with all its processes and notes its death, seen, as a bite.
 func (t *trial) slay(ctx context.Context, rep *replica, f history.Fault) error {
-	if ended(rep) {
-		return nil // its pid may be another's by now
+	if ended(rep) { // its pid may be another's by now
+		t.note(history.Event{Kind: history.Note, ID: f.ID, Detail: fmt.Sprintf("%s: the subject had ended before", f.Kind)})
+		return nil
 	}
 	begun := history.Now()
 	below := stopped(rep.pid)
